@@ -35,12 +35,20 @@ export const claimRequestSchema = z.strictObject({
   playback: playbackPolicySchema,
   record: recordPolicySchema,
   title: z.optional(z.string().check(z.maxLength(200))),
-  /** Another owner that the claimer has asked and found quiet, closed, moving or unreachable: its epoch, to replace exactly that one. */
+  /**
+   * The epoch of another server, still live, to replace exactly that one: the claimer has asked it and found it quiet,
+   * closed or moving, or unreachable with a lease older than 8 s. A live stream is never granted to another server
+   * without it; the answer is `owned` again while the registry knows of media within the last 3 s. A server that claims
+   * its own stream again (a restart of its encoder, a new publisher) needs no such word.
+   */
   replaces: z.optional(epochSchema),
 });
 export type ClaimRequest = z.infer<typeof claimRequestSchema>;
 
-/** What the next epoch of a running session starts from. */
+/**
+ * What the next epoch of a running session starts from, at least. A server that still holds the session's window goes
+ * on with its own numbers.
+ */
 export const carryOnSchema = z.strictObject({
   nextMsn: msnSchema,
   discontinuitySequence: z.int().check(z.nonnegative()),
@@ -59,6 +67,8 @@ export const claimReplySchema = z.discriminatedUnion('outcome', [
     startedAtMs: z.number(),
     /** True inside the reconnect window of a running session. */
     resumed: z.boolean(),
+    /** The session's policy, by which the owner serves and reports: signed stays signed until the session ends. */
+    playback: z.optional(playbackPolicySchema),
     carryOn: carryOnSchema,
   }),
   z.strictObject({
@@ -99,7 +109,7 @@ export type StreamReport = z.infer<typeof streamReportSchema>;
 
 export const heartbeatRequestSchema = z.strictObject({
   serverId: serverIdSchema,
-  /** Rises with each heartbeat of one run of the server; a lower one is ignored. */
+  /** Rises with each heartbeat of a server; a lower one is ignored. Starts at the clock's ms, above any earlier run's. */
   seq: z.int().check(z.nonnegative()),
   address: serverAddressSchema,
   /** Where peers pass publishers on to, `host:port`. */

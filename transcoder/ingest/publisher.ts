@@ -22,6 +22,8 @@ export interface PublisherConnection {
   readonly bytesReceived: number;
   /** ms since the last byte arrived, on the monotonic clock. */
   readonly silentForMs: number;
+  /** True for one that makes way for any other publisher of its stream, such as a test picture. */
+  readonly yields?: boolean;
   /** Tells the publisher why (onStatus, level error) and closes. `code` is a NetStream code such as `NetStream.Publish.Rejected`. */
   reject(code: string, description: string): void;
   /** Closes without a word. */

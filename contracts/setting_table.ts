@@ -1,0 +1,161 @@
+/**
+ * Every setting of every program, in one table: an operator may give all programs one environment, so each program
+ * must know the others' names. docs/configuration.md is held to this list by a test.
+ */
+import {
+  choiceSetting,
+  defaultedTextSetting,
+  flagSetting,
+  numberSetting,
+  textSetting,
+  wantHttpUrl,
+} from './settings.ts';
+
+const PORT_RANGE = { min: 0, max: 65_535, whole: true };
+
+export const SETTINGS = {
+  bind: defaultedTextSetting('HW_BIND', '127.0.0.1', {
+    doc: 'Address that all listeners bind to. `0.0.0.0` opens the machine to the network.',
+  }),
+  dataDir: defaultedTextSetting('HW_DATA_DIR', './data', { doc: 'Folder of the one-machine run: keys, recordings.' }),
+  logLevel: choiceSetting('LOG_LEVEL', 'info', ['fatal', 'error', 'warn', 'info', 'debug', 'silent'], {
+    doc: 'Least severe level that is logged.',
+  }),
+  port: textSetting(
+    'PORT',
+    { doc: 'Port of a program that is started alone; for the transcoder its media port.' },
+    (text) => (/^[0-9]{1,5}$/.test(text) && Number(text) <= 65_535 ? undefined : 'a port from 0 to 65535'),
+  ),
+  rtmpPort: numberSetting('HW_RTMP_PORT', 1935, PORT_RANGE, { doc: 'RTMP port of publishers. 0 picks one.' }),
+  rtmpsPort: numberSetting('HW_RTMPS_PORT', 1936, PORT_RANGE, {
+    doc: 'RTMPS port of publishers; opened when a certificate is set.',
+  }),
+  tlsCert: textSetting('HW_TLS_CERT', { doc: 'PEM file of the RTMPS certificate chain.' }),
+  tlsKey: textSetting('HW_TLS_KEY', { doc: 'PEM file of the RTMPS private key.' }),
+  edgePort: numberSetting('HW_EDGE_PORT', 8080, PORT_RANGE, { doc: 'HTTP port of viewers. 0 picks one.' }),
+  mediaPort: numberSetting('HW_MEDIA_PORT', 8000, PORT_RANGE, {
+    doc: "HTTP port of the transcoder's media server, for edges only. 0 picks one.",
+  }),
+  metricsPort: numberSetting('HW_METRICS_PORT', 9464, PORT_RANGE, {
+    doc: 'Port of `/metrics`, always on 127.0.0.1 unless HW_BIND is set. 0 picks one.',
+  }),
+  functionsPort: numberSetting('HW_FUNCTIONS_PORT', 9000, PORT_RANGE, { doc: 'Port of the local Invoke endpoint.' }),
+  functionPrefix: defaultedTextSetting('HW_FUNCTION_PREFIX', 'headwater-', {
+    doc: 'What stands before each function name in Lambda.',
+  }),
+  control: choiceSetting('HW_CONTROL', 'embedded', ['embedded', 'lambda'], {
+    doc: 'Where the control plane runs: in the same process, or in Lambda.',
+  }),
+  streamKeys: textSetting('HW_STREAM_KEYS', { doc: 'Static keys, `streamId=streamKey,…`.', secret: true }),
+  authWebhookUrl: textSetting(
+    'HW_AUTH_WEBHOOK_URL',
+    { doc: 'Your webhook that decides who may publish. When it is set, it alone decides.' },
+    wantHttpUrl,
+  ),
+  authWebhookSecret: textSetting('HW_AUTH_WEBHOOK_SECRET', {
+    doc: 'Standard Webhooks secret (`whsec_…`) that signs the publish webhook; two, separated by a comma, while rotating.',
+    secret: true,
+  }),
+  eventWebhookUrl: textSetting(
+    'HW_EVENT_WEBHOOK_URL',
+    { doc: 'Your webhook that is told of stream events.' },
+    wantHttpUrl,
+  ),
+  eventWebhookSecret: textSetting('HW_EVENT_WEBHOOK_SECRET', {
+    doc: 'Standard Webhooks secret of the events.',
+    secret: true,
+  }),
+  webhookAllowPrivate: flagSetting('HW_WEBHOOK_ALLOW_PRIVATE', {
+    doc: '1 lets webhooks go to private, loopback and link-local addresses.',
+  }),
+  relayAllowPrivate: flagSetting('HW_RELAY_ALLOW_PRIVATE', {
+    doc: '1 lets relays go to private addresses (for a lab).',
+  }),
+  reconnectWindow: numberSetting(
+    'HW_RECONNECT_WINDOW',
+    60,
+    { min: 0, max: 3600 },
+    {
+      doc: 'Seconds that a session waits for its publisher after a lost connection.',
+    },
+  ),
+  goodbyeWindow: numberSetting(
+    'HW_GOODBYE_WINDOW',
+    10,
+    { min: 0, max: 3600 },
+    {
+      doc: 'Seconds that a session waits after its publisher said goodbye.',
+    },
+  ),
+  topRendition: choiceSetting('HW_TOP_RENDITION', 'copy', ['copy', 'encode'], {
+    doc: 'copy: the source is passed through as the top rendition where codec, key frames and bitrate allow it. encode: all renditions are encoded.',
+  }),
+  ladder: textSetting('HW_LADDER', {
+    doc: 'Rungs as `name:video:maxrate:audio,…`, such as `360p:800k:856k:96k,720p:2800k:2996k:128k`.',
+  }),
+  encoder: textSetting('HW_ENCODER', { doc: 'Overrides of the encoder settings, see docs/configuration.md.' }),
+  segmentSeconds: numberSetting('HW_SEGMENT_SECONDS', 2, { min: 1, max: 10 }, { doc: 'Length of a segment, s.' }),
+  partSeconds: numberSetting('HW_PART_SECONDS', 0.5, { min: 0.2, max: 1 }, { doc: 'Length of a part, s.' }),
+  rewindWindow: numberSetting(
+    'HW_REWIND_WINDOW',
+    14_400,
+    { min: 60, max: 86_400 },
+    {
+      doc: 'Seconds that a viewer may rewind.',
+    },
+  ),
+  record: choiceSetting('HW_RECORD', 'all', ['all', 'top', 'off'], { doc: 'Which renditions are recorded.' }),
+  recordingStore: textSetting('HW_RECORDING_STORE', {
+    doc: 'Where recordings go: `file:PATH` or `s3://bucket/prefix`.',
+  }),
+  playback: choiceSetting('HW_PLAYBACK', 'public', ['public', 'signed'], {
+    doc: 'Who may watch a stream that says nothing else.',
+  }),
+  playbackKeys: textSetting('HW_PLAYBACK_KEYS', { doc: 'Keys of playback tokens.', secret: true }),
+  playbackJwksUrl: textSetting('HW_PLAYBACK_JWKS_URL', { doc: 'JWKS of playback tokens.' }, wantHttpUrl),
+  playbackAudience: textSetting('HW_PLAYBACK_AUDIENCE', { doc: 'The `aud` that playback tokens must have.' }),
+  resolveUrl: textSetting('HW_RESOLVE_URL', { doc: 'HTTPS look-up of streams, for edges without Redis.' }, wantHttpUrl),
+  resolveToken: textSetting('HW_RESOLVE_TOKEN', { doc: 'Bearer token of HW_RESOLVE_URL.', secret: true }),
+  mediaToken: textSetting('HW_MEDIA_TOKEN', {
+    doc: 'Bearer token that edges show to the media server. Required off loopback.',
+    secret: true,
+  }),
+  upstreamAllow: textSetting('HW_UPSTREAM_ALLOW', {
+    doc: 'CIDRs or host suffixes, separated by commas, that the edge may fetch from.',
+  }),
+  upstreamBase: choiceSetting('HW_UPSTREAM_BASE', 'private', ['private', 'public'], {
+    doc: "Which of a server's two addresses this edge uses.",
+  }),
+  serverId: textSetting(
+    'HW_SERVER_ID',
+    { doc: 'Name of this transcoder in the registry; made up at each start when it is not set.' },
+    (text) =>
+      /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/.test(text) ? undefined : 'letters, digits, and _ . : - (at most 128)',
+  ),
+  advertiseUrl: textSetting(
+    'HW_ADVERTISE_URL',
+    { doc: 'Base URL at which edges reach this media server.' },
+    wantHttpUrl,
+  ),
+  advertisePublicUrl: textSetting(
+    'HW_ADVERTISE_PUBLIC_URL',
+    { doc: 'The same for edges outside the private network.' },
+    wantHttpUrl,
+  ),
+  maxStreams: numberSetting(
+    'HW_MAX_STREAMS',
+    0,
+    { min: 0, max: 10_000, whole: true },
+    {
+      doc: 'Streams that this transcoder takes at once. 0: from its CPU count.',
+    },
+  ),
+  ffmpeg: defaultedTextSetting('HW_FFMPEG', 'ffmpeg', { doc: 'The FFmpeg program: a path, or a name on PATH.' }),
+  proxyProtocol: flagSetting('HW_PROXY_PROTOCOL', {
+    doc: "1 takes the publisher's address from PROXY protocol v2, which the load balancer must then send.",
+  }),
+  redisUrl: textSetting('REDIS_URL', { doc: 'Redis of the registry: `redis://` or `rediss://`.', secret: true }),
+} as const;
+
+/** Names of all settings of our own. */
+export const SETTING_NAMES: readonly string[] = Object.values(SETTINGS).map((definition) => definition.name);

@@ -1,0 +1,42 @@
+/**
+ * The edge on Node. Composition root of `npm run edge`.
+ */
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { SettingError } from '../../contracts/settings.ts';
+import { resolveOverHttp } from '../src/resolve_over_http.ts';
+import { registerEdgeMetrics, serveMetrics } from './edge_metrics.ts';
+import { readEdgeSettings } from './edge_settings.ts';
+import { startEdge } from './start_edge.ts';
+
+async function main(): Promise<void> {
+  const settings = readEdgeSettings(process.env);
+  const logger = pino({ level: settings.logLevel }, pino.destination(2));
+  const edge = await startEdge({
+    ...settings,
+    resolve: resolveOverHttp({ url: settings.resolveUrl, token: settings.resolveToken }),
+    log: (level, message, fields) => logger[level](fields, message),
+  });
+  const registry = new Registry();
+  registerEdgeMetrics(registry, edge.counters, edge.upstreamSockets);
+  const metrics = await serveMetrics(registry, settings.metricsPort, settings.host).catch((error: unknown) => {
+    if (settings.metricsPortIsSet) throw error;
+    logger.warn({ error: String(error) }, 'no metrics: their default port is taken; set HW_METRICS_PORT');
+    return undefined;
+  });
+  const ports = { edge: edge.port, ...(metrics === undefined ? {} : { metrics: metrics.port }) };
+  const ready = process.stdout.isTTY
+    ? `The edge listens on http://${settings.host}:${edge.port}`
+    : JSON.stringify({ ready: true, pid: process.pid, ports });
+  process.stdout.write(`${ready}\n`);
+  const stop = (): void => {
+    void Promise.all([edge.close(), metrics?.close()]).then(() => process.exit(0));
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
+}
+
+main().catch((error: unknown) => {
+  const known = error instanceof SettingError || (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+  process.stderr.write(`headwater edge: ${known ? (error as Error).message : (error as Error).stack}\n`);
+  process.exit(1);
+});

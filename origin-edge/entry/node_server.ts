@@ -1,0 +1,95 @@
+/**
+ * The HTTP server of the edge on Node: Hono's adaptor inside limits that slow, broken and hostile clients run into.
+ */
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import type { Hono } from 'hono';
+import { problemBody } from '../../contracts/problem.ts';
+import { isPlainTarget } from '../src/request_target.ts';
+import { problemHeaders } from '../src/viewer_headers.ts';
+
+export interface NodeServer {
+  readonly port: number;
+  /** Stops accepting, lets replies end for `graceMs`, then cuts what is left. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** @throws the listener's error, such as a port that is taken */
+export async function serveNode(app: Hono, port: number, host: string): Promise<NodeServer> {
+  // A host name stands in for HTTP/1.0 requests without one; paths do not depend on it.
+  const listener = getRequestListener(app.fetch, {
+    hostname: 'localhost',
+    errorHandler: () => problemResponse(400, 'Bad Request'),
+  });
+  const server = createServer(
+    {
+      // A slow writer: 15 s for its headers, 30 s in all. Nobody needs more than 16 KiB of headers.
+      headersTimeout: 15_000,
+      requestTimeout: 30_000,
+      connectionsCheckingInterval: 5_000,
+      maxHeaderSize: 16_384,
+      // Longer than load balancers keep an idle connection (60 s), so that they never write into a closed one.
+      keepAliveTimeout: 65_000,
+      noDelay: true,
+    },
+    (request, response) => {
+      if (isPlainTarget(request.url ?? '')) void listener(request, response);
+      else refuseTarget(request, response);
+    },
+  );
+  // A slow reader: nothing taken for 50 s. The longest silent wait of ours is 31 s.
+  server.timeout = 50_000;
+  server.maxHeadersCount = 100;
+  server.on('clientError', refuseMalformed);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async (graceMs = 5000) => close(server, graceMs),
+  };
+}
+
+function problemResponse(status: number, title: string): Response {
+  return new Response(problemBody({ status, title }), { status, headers: problemHeaders(status) });
+}
+
+/** A path that a URL parser would change (dot segments, escapes, empty segments) never reaches the app. */
+function refuseTarget(request: IncomingMessage, response: ServerResponse): void {
+  const body = problemBody({ status: 400, title: 'Bad Request' });
+  response.writeHead(400, { ...problemHeaders(400), 'content-length': Buffer.byteLength(body), connection: 'close' });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+const MALFORMED: Readonly<Record<string, readonly [number, string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'],
+};
+
+/** What the parser refuses gets its status, the usual headers, and a closed connection. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, title] = MALFORMED[error.code ?? ''] ?? [400, 'Bad Request'];
+  const body = problemBody({ status, title });
+  const headers = { ...problemHeaders(status), 'content-length': Buffer.byteLength(body), connection: 'close' };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  socket.end([`HTTP/1.1 ${status} ${title}`, ...lines, '', body].join('\r\n'), () => socket.destroy());
+}
+
+async function close(server: Server, graceMs: number): Promise<void> {
+  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+  clearTimeout(cut);
+}

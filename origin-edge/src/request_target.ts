@@ -1,0 +1,33 @@
+/**
+ * A request's path and query as they were sent: no decoding, no normalising, because nothing that we serve needs it.
+ */
+export interface RequestTarget {
+  /** Begins with a slash. */
+  readonly path: string;
+  /** After the question mark; empty when there is none. */
+  readonly query: string;
+}
+
+/** @param url absolute, as in `Request.url` */
+export function readTarget(url: string): RequestTarget {
+  const start = url.indexOf('/', url.indexOf('://') + 3);
+  if (start < 0) return { path: '/', query: '' };
+  const hash = url.indexOf('#', start);
+  const end = hash < 0 ? url.length : hash;
+  const mark = url.indexOf('?', start);
+  if (mark < 0 || mark > end) return { path: url.slice(start, end), query: '' };
+  return { path: url.slice(start, mark), query: url.slice(mark + 1, end) };
+}
+
+const PLAIN_PATH = /^(?:\/[A-Za-z0-9_~@:!$&'()*+,;=-][A-Za-z0-9._~@:!$&'()*+,;=-]*)*\/?$/;
+
+/**
+ * True for a request target whose path a URL parser would leave as it is: no dot segments, escapes, backslashes or
+ * empty segments. For runtimes that show the target before it was parsed; `Request.url` hides what it normalised.
+ * @param target origin form or absolute form (RFC 9112 section 3.2)
+ */
+export function isPlainTarget(target: string): boolean {
+  if (target.length > 4096) return false;
+  const path = target.replace(/^https?:\/\/[^/?#]*/i, '').split('?', 1)[0] ?? '';
+  return PLAIN_PATH.test(path);
+}

@@ -1,0 +1,6 @@
+/**
+ * What runs on `/watch`.
+ */
+import { startEmbedSnippet } from './embed_snippet.js';
+
+startEmbedSnippet();

@@ -1,0 +1,19 @@
+/**
+ * What the registry's contract suite and model need of an implementation: the registry, and power over its time and
+ * memory.
+ */
+import type { Registry } from '../../contracts/registry.ts';
+
+export interface RegistryUnderTest {
+  /** Waits 5 s after it was found empty, has a reconnect window of 60 s. */
+  readonly registry: Registry;
+  /** ms since 1970 by the registry's clock. */
+  readonly nowMs: () => Promise<number>;
+  /** Moves the registry's clock on. What would have expired by then is gone. */
+  readonly advance: (ms: number) => Promise<void>;
+  /** Forgets everything, as FLUSHALL does. */
+  readonly empty: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+export type MakeRegistry = () => Promise<RegistryUnderTest>;

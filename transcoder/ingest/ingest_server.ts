@@ -1,0 +1,268 @@
+/**
+ * The RTMP and RTMPS listeners: lets connections in, reads PROXY protocol, puts TLS on, and starts a guarded connection
+ * on each socket.
+ */
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { createSecureContext, TLSSocket } from 'node:tls';
+import type { SecureContext } from 'node:tls';
+import { ConnectionTable } from './connection_table.ts';
+import type { TableEntry } from './connection_table.ts';
+import { createIngestCounters } from './ingest_counters.ts';
+import type { IngestCounters } from './ingest_counters.ts';
+import { DEFAULT_INGEST_LIMITS, DEFAULT_INGEST_TIMINGS } from './ingest_options.ts';
+import type { IngestOptions } from './ingest_options.ts';
+import { parseProxyHeader, plainAddress } from './proxy_protocol.ts';
+import { RtmpConnection } from './rtmp_connection.ts';
+import type { ConnectionContext } from './rtmp_connection.ts';
+import { RtmpProtocolError } from './rtmp_protocol_error.ts';
+
+/** TCP ports that are listened on. */
+export interface IngestPorts {
+  readonly rtmp: number;
+  readonly rtmps?: number;
+}
+
+export interface IngestServer {
+  /** Rejects with the error of the socket, such as EADDRINUSE; nothing listens then. */
+  listen(): Promise<IngestPorts>;
+  /** Stops listening, tells every peer, and resolves when all connections are gone (at most `lingerMs` later). */
+  close(): Promise<void>;
+  /** Open connections, live or not. */
+  readonly connectionCount: number;
+  /** Only read it. */
+  readonly counters: IngestCounters;
+}
+
+/** One TCP connection from its coming on; the RTMP connection joins it when its address is known. */
+class Arrival implements TableEntry {
+  readonly socket: Socket;
+  readonly openedAtMs: number;
+  address: string | undefined;
+  connection: RtmpConnection | undefined;
+
+  constructor(socket: Socket, openedAtMs: number, address: string | undefined) {
+    this.socket = socket;
+    this.openedAtMs = openedAtMs;
+    this.address = address;
+  }
+
+  get pending(): boolean {
+    return this.connection?.pending ?? true;
+  }
+
+  get displaceable(): boolean {
+    return this.connection?.displaceable ?? true;
+  }
+
+  displace(): void {
+    if (this.connection === undefined) this.socket.destroy();
+    else this.connection.displace();
+  }
+}
+
+class GuardedIngestServer implements IngestServer {
+  readonly counters = createIngestCounters();
+  readonly #options: IngestOptions;
+  readonly #context: ConnectionContext;
+  readonly #table: ConnectionTable<Arrival>;
+  readonly #plain: Server;
+  readonly #secure: Server | undefined;
+  readonly #idPrefix = randomBytes(3).toString('hex');
+  #connections = 0;
+  #ticker: NodeJS.Timeout | undefined;
+  #closing = false;
+  #emptied: (() => void) | undefined;
+
+  constructor(options: IngestOptions) {
+    this.#options = options;
+    this.#context = {
+      accept: options.accept,
+      apps: options.apps ?? ['stream', 'live'],
+      limits: { ...DEFAULT_INGEST_LIMITS, ...options.limits },
+      timings: { ...DEFAULT_INGEST_TIMINGS, ...options.timings },
+      counters: this.counters,
+      logger: options.logger,
+      monotonicMs: options.monotonicMs ?? (() => performance.now()),
+    };
+    this.#table = new ConnectionTable(this.#context.limits);
+    this.#plain = this.#createListener(undefined);
+    if (options.tls !== undefined) {
+      const { cert, key } = options.tls;
+      this.#secure = this.#createListener(createSecureContext({ cert, key, minVersion: 'TLSv1.2' }));
+    }
+  }
+
+  get connectionCount(): number {
+    return this.#table.size;
+  }
+
+  async listen(): Promise<IngestPorts> {
+    const { port, host, tls } = this.#options;
+    const rtmp = await listenOn(this.#plain, port, host);
+    try {
+      if (this.#secure !== undefined && tls !== undefined) {
+        return { rtmp, rtmps: await listenOn(this.#secure, tls.port, host) };
+      }
+      return { rtmp };
+    } catch (error) {
+      this.#plain.close();
+      throw error;
+    } finally {
+      this.#ticker ??= setInterval(() => this.#tick(), this.#context.timings.tickMs);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    const closed = [this.#plain, this.#secure].map(
+      (server) =>
+        new Promise<void>((resolve) => {
+          if (server?.listening === true) server.close(() => resolve());
+          else resolve();
+        }),
+    );
+    for (const arrival of this.#table) {
+      if (arrival.connection === undefined) arrival.socket.destroy();
+      else arrival.connection.shutdown();
+    }
+    if (this.#table.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#emptied = resolve;
+      });
+    }
+    await Promise.all(closed);
+    clearInterval(this.#ticker);
+  }
+
+  #createListener(secureContext: SecureContext | undefined): Server {
+    const server = createServer(
+      {
+        pauseOnConnect: true,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: this.#context.timings.keepAliveMs,
+      },
+      (socket) => this.#arrive(socket, secureContext),
+    );
+    // Out of file descriptors, for example: that connection is lost, the server goes on.
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      this.counters.socketErrors += 1;
+      this.#context.logger.error({ code: error.code ?? error.name }, 'ingest: listener error');
+    });
+    return server;
+  }
+
+  #arrive(socket: Socket, secureContext: SecureContext | undefined): void {
+    if (this.#options.passOn?.(socket) === true) {
+      this.counters.passedOn += 1;
+      return;
+    }
+    this.counters.connections += 1;
+    const peer = socket.remoteAddress;
+    if (peer === undefined || this.#closing) {
+      this.counters.refused.shutdown += this.#closing ? 1 : 0;
+      socket.destroy();
+      return;
+    }
+    const proxied = this.#options.proxyProtocol === true;
+    const address = plainAddress(peer);
+    const arrival = new Arrival(socket, this.#context.monotonicMs(), proxied ? undefined : address);
+    socket.on('error', () => {
+      if (arrival.connection === undefined) this.counters.socketErrors += 1;
+    });
+    const admission = this.#table.admit(arrival);
+    if (admission !== 'admitted') {
+      this.#refuseArrival(arrival, admission);
+      return;
+    }
+    socket.once('close', () => this.#depart(arrival));
+    if (proxied) this.#readProxyHeader(arrival, address, secureContext);
+    else this.#startConnection(arrival, address, secureContext);
+  }
+
+  #depart(arrival: Arrival): void {
+    this.#table.delete(arrival);
+    if (this.#table.size === 0) this.#emptied?.();
+  }
+
+  #refuseArrival(arrival: Arrival, reason: 'connections' | 'address' | 'slow-handshake'): void {
+    this.counters.refused[reason] += 1;
+    arrival.socket.destroy();
+  }
+
+  #readProxyHeader(arrival: Arrival, peer: string, secureContext: SecureContext | undefined): void {
+    const { socket } = arrival;
+    let received = Buffer.alloc(0);
+    const read = (data: Buffer): void => {
+      received = Buffer.concat([received, data]);
+      try {
+        const header = parseProxyHeader(received);
+        if (header === undefined) return;
+        socket.off('data', read);
+        socket.pause();
+        socket.unshift(received.subarray(header.length));
+        arrival.address = header.sourceAddress ?? peer;
+        if (this.#table.admitAddress(arrival)) this.#startConnection(arrival, arrival.address, secureContext);
+        else this.#refuseArrival(arrival, 'address');
+      } catch (error) {
+        if (!(error instanceof RtmpProtocolError)) throw error;
+        this.counters.protocolErrors[error.errorClass] += 1;
+        this.#context.logger.warn(
+          { peer, problem: error.message },
+          'ingest: connection without PROXY protocol destroyed',
+        );
+        socket.destroy();
+      }
+    };
+    socket.on('data', read);
+    socket.resume();
+  }
+
+  #startConnection(arrival: Arrival, clientAddress: string, secureContext: SecureContext | undefined): void {
+    this.#connections += 1;
+    const connection = new RtmpConnection({
+      socket: secureContext === undefined ? arrival.socket : this.#secureSocket(arrival.socket, secureContext),
+      connectionId: `${this.#idPrefix}-${this.#connections}`,
+      clientAddress,
+      openedAtMs: arrival.openedAtMs,
+      context: this.#context,
+    });
+    arrival.connection = connection;
+    connection.start();
+  }
+
+  #secureSocket(socket: Socket, secureContext: SecureContext): TLSSocket {
+    const secure = new TLSSocket(socket, { isServer: true, secureContext });
+    secure.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code?.startsWith('ERR_SSL') === true) this.counters.protocolErrors.tls += 1;
+    });
+    return secure;
+  }
+
+  #tick(): void {
+    const nowMs = this.#context.monotonicMs();
+    for (const arrival of this.#table) {
+      if (arrival.connection !== undefined) arrival.connection.tick(nowMs);
+      else if (nowMs - arrival.openedAtMs >= this.#context.timings.handshakeMs) {
+        this.#refuseArrival(arrival, 'slow-handshake');
+      }
+    }
+  }
+}
+
+function listenOn(server: Server, port: number, host: string | undefined): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port, ...(host === undefined ? {} : { host }) }, () => {
+      server.off('error', reject);
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+/** @throws when the certificate or its key cannot be used */
+export function createIngestServer(options: IngestOptions): IngestServer {
+  return new GuardedIngestServer(options);
+}

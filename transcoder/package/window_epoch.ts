@@ -1,0 +1,165 @@
+/**
+ * One epoch in the live window: what its packager appends gets its media sequence number and programme time here, and
+ * its end leaves all renditions at the same number.
+ */
+import type { Epoch } from '../../contracts/ids.ts';
+import { ticksToSeconds } from './media_time.ts';
+import type { RenditionTrack, WindowPart, WindowSegment } from './window_segment.ts';
+
+/** Ties the epoch's media time to the clock on the wall. */
+export interface EpochAnchor {
+  /** Presentation time on the pipes' timeline, seconds. */
+  readonly mediaSeconds: number;
+  /** Unix time of it, ms. */
+  readonly programDateTimeMs: number;
+}
+
+/** What an epoch may do to its window. */
+export interface WindowInternals {
+  readonly tracks: readonly RenditionTrack[];
+  /** 90 kHz ticks. */
+  readonly targetTicks: number;
+  /** The epoch publishes its first segment: does it begin with a DISCONTINUITY? */
+  readonly beginEpoch: () => boolean;
+  readonly completed: (track: RenditionTrack, segment: WindowSegment) => void;
+  readonly changed: () => void;
+}
+
+/** Where an appended part belongs. */
+export interface PartPlace {
+  /** Index of the rendition. */
+  readonly rendition: number;
+  /** Index of the segment in the epoch, from 0. */
+  readonly segment: number;
+  /** Presentation time at which that segment begins, 90 kHz: the same in all renditions. */
+  readonly segmentStart: number;
+  readonly hold: boolean;
+}
+
+export class WindowEpoch {
+  readonly epoch: Epoch;
+  /** MSN of the epoch's segment 0. */
+  readonly firstMsn: number;
+  readonly #window: WindowInternals;
+  readonly #anchor: EpochAnchor;
+  /** No segment of this epoch is dated before this, ms. */
+  readonly #earliestMs: number;
+  /** Programme times of recent segments: the first rendition to begin one sets it for all. */
+  readonly #dates = new Map<number, number>();
+  #shiftMs: number | undefined;
+  #discontinuity: boolean | undefined;
+  #closed = false;
+
+  constructor(window: WindowInternals, epoch: Epoch, anchor: EpochAnchor, firstMsn: number, earliestMs: number) {
+    this.#window = window;
+    this.epoch = epoch;
+    this.#anchor = anchor;
+    this.firstMsn = firstMsn;
+    this.#earliestMs = earliestMs;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** @param data the rendition's initialization segment for this epoch */
+  setInit(rendition: number, data: Buffer): void {
+    if (!this.#closed) this.#track(rendition).inits.set(this.epoch, data);
+  }
+
+  /** Appends a part, beginning its segment if need be. Segments that the rendition left out become gaps. */
+  appendPart(place: PartPlace, part: WindowPart): void {
+    if (this.#closed) return;
+    const track = this.#track(place.rendition);
+    const msn = this.firstMsn + place.segment;
+    if (this.#lastMsn(track) < msn) {
+      this.#completeOpen(track);
+      this.#fillGaps(track, msn);
+      const programDateTimeMs = this.#date(msn, place.segmentStart);
+      track.begin({
+        epoch: this.epoch,
+        msn,
+        programDateTimeMs,
+        discontinuity: this.#discontinuityAt(msn),
+        hold: place.hold,
+      });
+    }
+    track.append(part);
+    this.#window.changed();
+  }
+
+  /** Completes the rendition's open segment, if it has one. */
+  endSegment(rendition: number): void {
+    if (this.#closed) return;
+    if (this.#completeOpen(this.#track(rendition))) this.#window.changed();
+  }
+
+  /**
+   * Completes what is open, short as it may be, and gives renditions that lag behind EXT-X-GAP segments (RFC 8216bis
+   * section 4.4.4.7), so that the next epoch starts at one MSN everywhere.
+   */
+  close(): void {
+    if (this.#closed) return;
+    const { tracks } = this.#window;
+    for (const track of tracks) this.#completeOpen(track);
+    const end = Math.max(...tracks.map((track) => this.#lastMsn(track))) + 1;
+    for (const track of tracks) this.#fillGaps(track, end);
+    this.#closed = true;
+    this.#window.changed();
+  }
+
+  /** MSN of the newest segment of this epoch, or the one before its first. */
+  #lastMsn(track: RenditionTrack): number {
+    return Math.max(track.last?.msn ?? -1, this.firstMsn - 1);
+  }
+
+  #completeOpen(track: RenditionTrack): boolean {
+    const segment = track.complete();
+    if (segment !== undefined) this.#window.completed(track, segment);
+    return segment !== undefined;
+  }
+
+  /** Gaps from the rendition's next MSN up to, not including, `end`. */
+  #fillGaps(track: RenditionTrack, end: number): void {
+    for (let msn = this.#lastMsn(track) + 1; msn < end; msn += 1) {
+      const twin = this.#window.tracks.map((other) => other.find(msn)).find((segment) => segment?.complete === true);
+      const before = track.last;
+      const programDateTimeMs =
+        twin?.programDateTimeMs ??
+        (before === undefined ? this.#earliestMs : before.programDateTimeMs + ticksToSeconds(before.duration) * 1000);
+      track.begin({
+        epoch: this.epoch,
+        msn,
+        programDateTimeMs,
+        discontinuity: this.#discontinuityAt(msn),
+        hold: false,
+      });
+      const gap = track.complete({ duration: twin?.duration ?? this.#window.targetTicks });
+      if (gap !== undefined) this.#window.completed(track, gap);
+    }
+  }
+
+  #discontinuityAt(msn: number): boolean {
+    this.#discontinuity ??= this.#window.beginEpoch();
+    return this.#discontinuity && msn === this.firstMsn;
+  }
+
+  /** Linear in media time within the epoch; the whole epoch is moved when it would begin before the last one's end. */
+  #date(msn: number, segmentStart: number): number {
+    const known = this.#dates.get(msn);
+    if (known !== undefined) return known;
+    const linear = this.#anchor.programDateTimeMs + (ticksToSeconds(segmentStart) - this.#anchor.mediaSeconds) * 1000;
+    this.#shiftMs ??= Math.max(0, this.#earliestMs - linear);
+    const date = linear + this.#shiftMs;
+    this.#dates.set(msn, date);
+    if (this.#dates.size > 64) this.#dates.delete(Math.min(...this.#dates.keys()));
+    return date;
+  }
+
+  #track(rendition: number): RenditionTrack {
+    const track = this.#window.tracks[rendition];
+    if (track === undefined)
+      throw new RangeError(`got rendition ${rendition}, wanted one of ${this.#window.tracks.length}`);
+    return track;
+  }
+}

@@ -1,0 +1,234 @@
+/**
+ * Keeps an FFmpeg running for one publisher: opens an epoch when the source is known, replaces it at a key frame when
+ * the source changes, restarts it with backoff when it dies or hangs, and gives up with a reason when it cannot live.
+ */
+import type { Epoch } from '../../contracts/ids.ts';
+import type { Clock } from '../clock.ts';
+import type { EncodePlan, SourceDescription } from '../encode/encode_plan.ts';
+import type { MediaTag } from '../flv/media_tag.ts';
+import type { Logger } from '../logger.ts';
+import type { EpochRun, OpenEpochRun } from './epoch_run.ts';
+import { EpochTimeline } from './epoch_timeline.ts';
+import type { GopBuffer } from './gop_buffer.ts';
+
+/** Input flows but nothing comes out: FFmpeg hangs (FAULTS row 2: replaced within 10 s). */
+export const HANG_MS = 5000;
+/** Waits before the n-th restart without any output in between. */
+const BACKOFF_MS: readonly number[] = [0, 250, 500, 1000, 2000];
+/** An FFmpeg that lived this long has earned a fresh count. */
+const HEALTHY_MS = 10_000;
+
+export interface LaneOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly openRun: OpenEpochRun;
+  /** A new fencing number for each run. */
+  readonly claimEpoch: () => Promise<Epoch>;
+  /** Undefined while the source is not yet known. @throws Error in one line when it cannot be served */
+  readonly describe: () => SourceDescription | undefined;
+  readonly plan: (source: SourceDescription) => EncodePlan;
+  /** Metadata and sequence headers, to be written before media. */
+  readonly headers: () => readonly MediaTag[];
+  readonly backlog: GopBuffer;
+  readonly onLive: (run: EpochRun) => void;
+  /** Nothing can be made of this source. One line for the publisher and the log. */
+  readonly onGiveUp: (reason: string) => void;
+}
+
+export class EncoderLane {
+  readonly #options: LaneOptions;
+  #run: EpochRun | undefined;
+  #lastRun: EpochRun | undefined;
+  #timeline: EpochTimeline | undefined;
+  #opening = false;
+  #stopped = false;
+  #closing: Promise<void> = Promise.resolve();
+  #isClosing = false;
+  #replaceReason: string | undefined;
+  #failures = 0;
+  #openedAtMs = 0;
+  #lastInputAtMs = 0;
+  #straysDropped = 0;
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+  }
+
+  /** The run that makes media now. */
+  get run(): EpochRun | undefined {
+    return this.#run;
+  }
+
+  /** The run that made the newest media, to hold its picture. Undefined while it is still being flushed. */
+  get lastRun(): EpochRun | undefined {
+    return this.#isClosing ? undefined : this.#lastRun;
+  }
+
+  get straysDropped(): number {
+    return this.#straysDropped;
+  }
+
+  /** True while nothing is coming out and nothing is about to. */
+  get silent(): boolean {
+    return !this.#isClosing && this.#run?.hasOutput !== true;
+  }
+
+  /** Media that is already in the backlog when it is worth keeping. */
+  push(tag: MediaTag, startsGop: boolean): void {
+    const now = this.#options.clock.monotonicMs();
+    this.#lastInputAtMs = now;
+    if (this.#run !== undefined && this.#replaceReason !== undefined && startsGop) this.#close(this.#replaceReason);
+    if (this.#run === undefined) {
+      this.#tryOpen();
+      return;
+    }
+    if (!this.#write(tag, now)) {
+      this.#close('the timestamps jumped');
+      if (!startsGop) this.#options.backlog.clear();
+      this.#tryOpen();
+    }
+  }
+
+  /** The source changed: a new epoch begins with its next key frame. */
+  replaceAtKeyFrame(reason: string): void {
+    if (this.#run !== undefined) this.#replaceReason ??= reason;
+  }
+
+  /** A new epoch begins now, from the last key frame on. */
+  replaceNow(reason: string): void {
+    if (this.#run === undefined) return;
+    this.#close(reason);
+    this.#tryOpen();
+  }
+
+  /** Nothing arrives for long: the run is closed and opened again with the next key frame. */
+  pause(reason: string): void {
+    if (this.#run === undefined) return;
+    this.#close(reason);
+    this.#options.backlog.clear();
+  }
+
+  /** The publisher is gone: flushes and opens nothing any more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.#run !== undefined) this.#close('the publisher is gone');
+    await this.#closing;
+  }
+
+  /** Called a few times a second. */
+  supervise(nowMs: number): void {
+    const run = this.#run;
+    if (run === undefined) {
+      if (!this.#opening && !this.#stopped) this.#tryOpen();
+      return;
+    }
+    run.flushLate(nowMs);
+    if (run.hasOutput && nowMs - this.#openedAtMs > HEALTHY_MS) this.#failures = 0;
+    const inputFlows = nowMs - this.#lastInputAtMs < 1000;
+    if (inputFlows && nowMs - run.lastOutputAtMs > HANG_MS) {
+      run.kill();
+      this.#failed(run, `FFmpeg gave nothing for ${HANG_MS / 1000} s while media arrived`);
+    }
+  }
+
+  #write(tag: MediaTag, now: number): boolean {
+    const track = tag.kind;
+    if (track === 'metadata') return true;
+    const placement = this.#timeline?.place(track, tag.timestampMs, now);
+    if (placement === undefined || placement.kind === 'stray') {
+      this.#straysDropped += 1;
+      return true;
+    }
+    if (placement.kind === 'jump') return false;
+    this.#run?.write({ kind: tag.kind, timestampMs: placement.timestampMs, body: tag.body });
+    return true;
+  }
+
+  #close(reason: string): void {
+    const run = this.#run;
+    if (run === undefined) return;
+    this.#run = undefined;
+    this.#replaceReason = undefined;
+    this.#isClosing = true;
+    this.#options.logger.info({ epoch: run.epoch, reason }, 'epoch ends');
+    const closing = run.finish().catch((error: unknown) => {
+      this.#options.logger.error({ epoch: run.epoch, err: error }, 'the epoch could not be finished');
+    });
+    this.#closing = closing;
+    void closing.then(() => {
+      if (this.#closing === closing) this.#isClosing = false;
+    });
+  }
+
+  #tryOpen(): void {
+    if (this.#opening || this.#stopped || this.#options.backlog.tags.length === 0) return;
+    let source: SourceDescription | undefined;
+    try {
+      source = this.#options.describe();
+    } catch (error) {
+      this.#giveUp(error instanceof Error ? error.message : String(error));
+      return;
+    }
+    if (source === undefined) return;
+    this.#opening = true;
+    this.#open()
+      .catch((error: unknown) => {
+        this.#failures += 1;
+        this.#options.logger.error({ err: error, failures: this.#failures }, 'no epoch could be opened');
+        if (this.#failures > BACKOFF_MS.length) this.#giveUp('the encoder could not be started');
+      })
+      .finally(() => {
+        this.#opening = false;
+      });
+  }
+
+  async #open(): Promise<void> {
+    const { clock, backlog } = this.#options;
+    const delayMs = BACKOFF_MS[Math.min(this.#failures, BACKOFF_MS.length - 1)] ?? 0;
+    if (delayMs > 0) await new Promise<void>((resolve) => clock.after(delayMs, resolve));
+    const [epoch] = await Promise.all([this.#options.claimEpoch(), this.#closing]);
+    const source = this.#options.describe();
+    const first = backlog.tags[0];
+    if (this.#stopped || source === undefined || first === undefined) return;
+    const now = clock.monotonicMs();
+    const run = this.#options.openRun({
+      epoch,
+      source,
+      plan: this.#options.plan(source),
+      startedAtWallMs: clock.wallMs(),
+      onFirstOutput: () => this.#onFirstOutput(run),
+      onFailure: (reason) => this.#failed(run, reason),
+    });
+    this.#openedAtMs = now;
+    this.#lastInputAtMs = now;
+    this.#timeline = new EpochTimeline(first.timestampMs);
+    this.#run = run;
+    this.#options.logger.info(
+      { epoch, renditions: run.plan.renditions.map((rendition) => `${rendition.name}:${rendition.mode}`) },
+      'epoch begins',
+    );
+    for (const tag of this.#options.headers()) run.write(tag);
+    for (const tag of backlog.tags) this.#write(tag, now);
+  }
+
+  #onFirstOutput(run: EpochRun): void {
+    this.#lastRun = run;
+    this.#options.onLive(run);
+  }
+
+  #failed(run: EpochRun, reason: string): void {
+    if (this.#run !== run) return;
+    this.#run = undefined;
+    this.#replaceReason = undefined;
+    this.#failures += 1;
+    this.#options.logger.error({ epoch: run.epoch, reason, failures: this.#failures }, 'the encoder failed');
+    if (this.#failures > BACKOFF_MS.length) this.#giveUp(`the encoder failed ${this.#failures} times: ${reason}`);
+    else this.#tryOpen();
+  }
+
+  #giveUp(reason: string): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#options.onGiveUp(reason);
+  }
+}

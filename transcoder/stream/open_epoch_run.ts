@@ -1,0 +1,171 @@
+/**
+ * Starts an epoch for real: FFmpeg, and the packager behind it.
+ */
+import { startEncoder } from '../encode/encoder.ts';
+import type { Encoder, EncoderExit } from '../encode/encoder.ts';
+import type { EncoderSettings } from '../encode/encoder_settings.ts';
+import { OUTPUT_OFFSET_SECONDS } from '../encode/ffmpeg_arguments.ts';
+import type { EncodePlan } from '../encode/encode_plan.ts';
+import type { Clock } from '../clock.ts';
+import type { MediaTag } from '../flv/media_tag.ts';
+import type { Logger } from '../logger.ts';
+import { EpochPackager } from '../package/epoch_packager.ts';
+import type { PackageError } from '../package/epoch_packager.ts';
+import type { EpochRun, EpochRunOptions } from './epoch_run.ts';
+import { EPOCH_START_MS } from './epoch_timeline.ts';
+import type { SessionWindow } from './session_window.ts';
+
+export interface RunDependencies {
+  readonly ffmpeg: string;
+  readonly encoder: EncoderSettings;
+  readonly segmentSeconds: number;
+  readonly targetDuration: () => number;
+  readonly window: SessionWindow;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A pipe that gave more than this has given media and not only its header. */
+const HEADER_BYTES = 2048;
+
+type Chunk = { readonly kind: 'video' | 'audio'; readonly index: number; readonly data: Buffer };
+
+class FfmpegRun implements EpochRun {
+  readonly #options: EpochRunOptions;
+  readonly #dependencies: RunDependencies;
+  readonly #encoder: Encoder;
+  readonly #exited: Promise<void>;
+  /** What came before the packager took over: until then the epoch before may still hold its picture. */
+  #early: Chunk[] = [];
+  readonly #earlyBytes = new Map<number, number>();
+  #packager: EpochPackager | undefined;
+  #hasOutput = false;
+  #ending = false;
+  #lastOutputAtMs: number;
+
+  constructor(options: EpochRunOptions, dependencies: RunDependencies) {
+    this.#options = options;
+    this.#dependencies = dependencies;
+    this.#lastOutputAtMs = dependencies.clock.monotonicMs();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#exited = promise;
+    this.#encoder = startEncoder({
+      ffmpeg: dependencies.ffmpeg,
+      plan: options.plan,
+      settings: dependencies.encoder,
+      monotonicMs: dependencies.clock.monotonicMs,
+      startTimer: (callback, delayMs) => dependencies.clock.after(delayMs, callback),
+      onLogLine: (line) => dependencies.logger.debug({ epoch: options.epoch, line }, 'FFmpeg'),
+      outputs: {
+        onVideo: (index, data) => this.#output({ kind: 'video', index, data }),
+        onAudio: (index, data) => this.#output({ kind: 'audio', index, data }),
+        onPoster: (jpeg) => dependencies.window.setPoster(jpeg),
+        onExit: (exit) => {
+          this.#exit(exit);
+          resolve();
+        },
+      },
+    });
+  }
+
+  get epoch() {
+    return this.#options.epoch;
+  }
+
+  get plan(): EncodePlan {
+    return this.#options.plan;
+  }
+
+  get hasOutput(): boolean {
+    return this.#hasOutput;
+  }
+
+  get lastOutputAtMs(): number {
+    return this.#lastOutputAtMs;
+  }
+
+  write(tag: MediaTag): void {
+    this.#encoder.write(tag);
+  }
+
+  async finish(): Promise<void> {
+    this.#ending = true;
+    this.#encoder.end();
+    await this.#exited;
+    this.#packager?.finish();
+  }
+
+  kill(): void {
+    this.#ending = true;
+    this.#encoder.kill();
+    this.#packager?.finish();
+  }
+
+  flushLate(nowMs: number): void {
+    this.#packager?.flushLate(nowMs);
+  }
+
+  hold(seconds: number): boolean {
+    return this.#packager?.hold(seconds) ?? false;
+  }
+
+  #output(chunk: Chunk): void {
+    this.#lastOutputAtMs = this.#dependencies.clock.monotonicMs();
+    if (this.#packager !== undefined) {
+      this.#package(this.#packager, chunk);
+      return;
+    }
+    this.#early.push(chunk);
+    const wanted = this.#options.plan.frameRate === undefined ? 'audio' : 'video';
+    if (chunk.kind !== wanted) return;
+    const bytes = (this.#earlyBytes.get(chunk.index) ?? 0) + chunk.data.length;
+    this.#earlyBytes.set(chunk.index, bytes);
+    if (bytes > HEADER_BYTES) this.#startPackaging();
+  }
+
+  #startPackaging(): void {
+    const { epoch, plan, startedAtWallMs } = this.#options;
+    const { window, segmentSeconds, targetDuration } = this.#dependencies;
+    this.#packager = new EpochPackager({
+      epoch,
+      plan,
+      segmentSeconds,
+      window: window.open(plan, targetDuration()),
+      anchor: { mediaSeconds: OUTPUT_OFFSET_SECONDS + EPOCH_START_MS / 1000, programDateTimeMs: startedAtWallMs },
+      onTracks: (tracks) => window.tracksKnown(plan, tracks),
+      onError: (error) => this.#packageError(error),
+    });
+    const early = this.#early;
+    this.#early = [];
+    for (const chunk of early) this.#package(this.#packager, chunk);
+    this.#hasOutput = true;
+    this.#options.onFirstOutput();
+  }
+
+  #package(packager: EpochPackager, { kind, index, data }: Chunk): void {
+    if (kind === 'video') packager.video(index, data);
+    else packager.audio(index, data);
+    this.#dependencies.window.partAppended();
+  }
+
+  #packageError(error: PackageError): void {
+    this.#dependencies.logger.error({ epoch: this.epoch, err: error }, 'an output of FFmpeg could not be packaged');
+    if (this.#ending) return;
+    this.kill();
+    this.#options.onFailure(`an output of FFmpeg could not be packaged: ${error.message}`);
+  }
+
+  #exit(exit: EncoderExit): void {
+    if (this.#packager === undefined && this.#earlyBytes.size > 0 && this.#ending) this.#startPackaging();
+    this.#packager?.finish();
+    this.#early = [];
+    if (this.#ending) return;
+    this.#ending = true;
+    const how = exit.signal === null ? `with code ${exit.code ?? 'none'}` : `by ${exit.signal}`;
+    this.#options.onFailure(`FFmpeg ended ${how}${exit.lastLines.length > 0 ? `: ${exit.lastLines.at(-1)}` : ''}`);
+  }
+}
+
+export function openEpochRun(options: EpochRunOptions, dependencies: RunDependencies): EpochRun {
+  return new FfmpegRun(options, dependencies);
+}

@@ -1,0 +1,270 @@
+/**
+ * All streams of this transcoder: decides who may publish, hands publishers to their sessions, tells the registry what
+ * is live, and finds streams for the media server.
+ */
+import type { SessionId, StreamId } from '../../contracts/ids.ts';
+import type { PublishGrant } from '../../contracts/publish.ts';
+import type { CarryOn, ClaimReply, HeartbeatReply, ServerAddress } from '../../contracts/registry.ts';
+import type { Clock } from '../clock.ts';
+import type { Control } from '../control.ts';
+import { PublishRefused } from '../ingest/publisher.ts';
+import type { PublisherConnection, PublishRequest, PublishSink } from '../ingest/publisher.ts';
+import type { Logger } from '../logger.ts';
+import type { StreamDirectory, StreamView } from '../serve/stream_view.ts';
+import { Channel } from './channel.ts';
+import type { LiveStream } from './live_stream.ts';
+import { ALIVE_MS } from './stream_settings.ts';
+import type { StreamSettings } from './stream_settings.ts';
+
+/** How often streams are looked after, ms. */
+const TICK_MS = 100;
+/** The registry's heartbeat, ms. */
+export const HEARTBEAT_MS = 3000;
+/** How long a publisher waits for the registry in all, ms. */
+const CLAIM_PATIENCE_MS = 20_000;
+
+type Granted = Extract<ClaimReply, { outcome: 'granted' }>;
+
+export interface NewSession {
+  readonly streamId: StreamId;
+  readonly sessionId: SessionId;
+  readonly startedAtMs: number;
+  readonly carryOn: CarryOn;
+  readonly grant: PublishGrant;
+  readonly epoch: Granted['epoch'];
+  readonly claimEpoch: () => Promise<Granted['epoch']>;
+  readonly onInterrupted: (stream: LiveStream, windowMs: number) => void;
+  readonly onEnded: (stream: LiveStream, reason: string) => void;
+}
+
+export interface StreamHubOptions {
+  readonly serverId: string;
+  /** Asked at each call: the port is known only after listening. */
+  readonly address: () => ServerAddress;
+  readonly control: Control;
+  readonly settings: StreamSettings;
+  readonly maxStreams: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** A new claim id: 16 random characters or more. */
+  readonly makeClaimId: () => string;
+  readonly openSession: (session: NewSession) => LiveStream;
+}
+
+export class StreamHub implements StreamDirectory {
+  readonly #options: StreamHubOptions;
+  readonly #channels = new Map<StreamId, Channel>();
+  /** One publisher at a time is let in for a stream; the next waits for its turn. */
+  readonly #turns = new Map<StreamId, Promise<unknown>>();
+  readonly #stops: (() => void)[];
+  #heartbeatSeq = 0;
+  #heartbeatUnderWay = false;
+
+  constructor(options: StreamHubOptions) {
+    this.#options = options;
+    this.#stops = [
+      options.clock.every(TICK_MS, () => this.#tick()),
+      options.clock.every(HEARTBEAT_MS, () => void this.#heartbeat()),
+    ];
+  }
+
+  find(streamId: StreamId): StreamView | undefined {
+    return this.#channels.get(streamId);
+  }
+
+  /** Sessions that have not ended. */
+  get liveStreams(): readonly LiveStream[] {
+    return [...this.#channels.values()]
+      .flatMap((channel) => channel.sessions)
+      .filter((stream) => stream.state !== 'ended');
+  }
+
+  /** Decides about a publisher. @throws PublishRefused */
+  readonly accept = async (
+    request: PublishRequest,
+    connection: PublisherConnection,
+    signal: AbortSignal,
+  ): Promise<PublishSink> => {
+    const reply = await this.#authorize(request, signal);
+    if (!reply.allowed) {
+      this.#options.logger.warn(
+        { connection: connection.connectionId, code: reply.code, reason: reply.reason },
+        'publisher refused',
+      );
+      throw new PublishRefused(
+        'NetStream.Publish.BadName',
+        reply.code === 'denied' ? 'this stream key may not publish' : 'the stream key could not be checked, try again',
+      );
+    }
+    const { streamId } = reply.grant;
+    const turn = (this.#turns.get(streamId) ?? Promise.resolve())
+      .catch(() => undefined)
+      .then(() => this.#admit(reply.grant, connection, signal));
+    this.#turns.set(streamId, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(streamId) === turn) this.#turns.delete(streamId);
+    }
+  };
+
+  /** Ends all sessions and stops. */
+  async close(): Promise<void> {
+    for (const stop of this.#stops) stop();
+    await Promise.all(this.liveStreams.map((stream) => stream.end('the server is stopping')));
+  }
+
+  async #authorize(request: PublishRequest, signal: AbortSignal) {
+    try {
+      return await this.#options.control.authorizePublish(
+        {
+          streamKey: request.streamKey,
+          app: request.app,
+          query: { ...request.query },
+          clientAddress: request.clientAddress,
+          transcoderId: this.#options.serverId,
+        },
+        signal,
+      );
+    } catch (error) {
+      this.#options.logger.error(
+        { connection: request.connectionId, err: error },
+        'the stream key could not be checked',
+      );
+      return { allowed: false, code: 'unavailable', reason: 'the control plane could not be reached' } as const;
+    }
+  }
+
+  async #admit(grant: PublishGrant, connection: PublisherConnection, signal: AbortSignal): Promise<PublishSink> {
+    const { streamId } = grant;
+    const { logger, maxStreams } = this.#options;
+    const current = this.#channels.get(streamId)?.current;
+    if (current?.hasPublisher === true && current.mediaAgeMs < ALIVE_MS) {
+      logger.warn({ streamId, connection: connection.connectionId }, 'second publisher refused: the stream is live');
+      throw new PublishRefused(
+        'NetStream.Publish.BadName',
+        `stream ${streamId} is already live from another connection`,
+      );
+    }
+    if (current?.state !== 'live' && current?.state !== 'interrupted' && this.liveStreams.length >= maxStreams) {
+      logger.warn({ streamId, maxStreams }, 'publisher refused: this server is full');
+      throw new PublishRefused('NetStream.Publish.Denied', `this server is full: it serves ${maxStreams} streams`);
+    }
+    const claim = await this.#claim(grant, signal);
+    signal.throwIfAborted();
+    const stream = this.#session(grant, claim);
+    logger.info(
+      {
+        streamId,
+        sessionId: claim.sessionId,
+        epoch: claim.epoch,
+        resumed: claim.resumed,
+        connection: connection.connectionId,
+      },
+      'publisher accepted',
+    );
+    return stream.attach(connection, claim.epoch);
+  }
+
+  #session(grant: PublishGrant, claim: Granted): LiveStream {
+    const { streamId } = grant;
+    const channel = this.#channels.get(streamId) ?? new Channel(streamId);
+    this.#channels.set(streamId, channel);
+    const current = channel.current;
+    if (current !== undefined && current.state !== 'ended' && current.sessionId === claim.sessionId) return current;
+    if (current !== undefined) void current.end('the next session has begun');
+    const stream = this.#options.openSession({
+      streamId,
+      sessionId: claim.sessionId,
+      startedAtMs: claim.startedAtMs,
+      carryOn: claim.carryOn,
+      grant,
+      epoch: claim.epoch,
+      claimEpoch: async () => (await this.#claim(grant)).epoch,
+      onInterrupted: (interrupted, windowMs) => this.#release(interrupted, 'interrupted', windowMs),
+      onEnded: (ended) => {
+        this.#release(ended, 'ended');
+        this.#options.clock.after(this.#options.settings.graceMs, () => {
+          channel.forget(ended);
+          if (channel.empty && this.#channels.get(streamId) === channel) this.#channels.delete(streamId);
+        });
+      },
+    });
+    channel.begin(stream);
+    return stream;
+  }
+
+  async #claim(grant: PublishGrant, signal?: AbortSignal): Promise<Granted> {
+    const { control, clock, serverId, address, settings, makeClaimId } = this.#options;
+    const claimId = makeClaimId();
+    const deadline = clock.monotonicMs() + CLAIM_PATIENCE_MS;
+    for (;;) {
+      const reply = await control.claim({
+        streamId: grant.streamId,
+        serverId,
+        claimId,
+        address: address(),
+        playback: grant.playback ?? settings.playback,
+        record: grant.record ?? settings.record,
+        ...(grant.title === undefined ? {} : { title: grant.title }),
+      });
+      if (reply.outcome === 'granted') return reply;
+      const waitMs = reply.outcome === 'wait' ? reply.retryAfterMs : 500;
+      if (clock.monotonicMs() + waitMs > deadline) {
+        throw new PublishRefused('NetStream.Publish.BadName', `stream ${grant.streamId} is live on another server`);
+      }
+      await new Promise<void>((resolve) => clock.after(waitMs, resolve));
+      signal?.throwIfAborted();
+    }
+  }
+
+  #release(stream: LiveStream, reason: 'ended' | 'interrupted', windowMs?: number): void {
+    const { control, logger } = this.#options;
+    const request = {
+      streamId: stream.streamId,
+      epoch: stream.epoch,
+      reason,
+      report: stream.report(),
+      ...(windowMs === undefined ? {} : { windowMs }),
+    };
+    control.release(request).catch((error: unknown) => {
+      logger.error({ streamId: stream.streamId, err: error }, 'the registry was not told; its lease will run out');
+    });
+  }
+
+  #tick(): void {
+    for (const channel of this.#channels.values()) channel.current?.tick();
+  }
+
+  async #heartbeat(): Promise<void> {
+    if (this.#heartbeatUnderWay) return;
+    this.#heartbeatUnderWay = true;
+    this.#heartbeatSeq += 1;
+    const streams = this.liveStreams;
+    try {
+      const reply = await this.#options.control.heartbeat({
+        serverId: this.#options.serverId,
+        seq: this.#heartbeatSeq,
+        address: this.#options.address(),
+        capacity: { streams: streams.length, maxStreams: this.#options.maxStreams, ready: true, draining: false },
+        streams: streams.map((stream) => stream.report()),
+      });
+      this.#giveUpLost(reply);
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, 'heartbeat failed; the streams go on');
+    } finally {
+      this.#heartbeatUnderWay = false;
+    }
+  }
+
+  #giveUpLost(reply: HeartbeatReply): void {
+    for (const lost of reply.lost) {
+      const stream = this.liveStreams.find(
+        (candidate) => candidate.streamId === lost.streamId && candidate.epoch === lost.epoch,
+      );
+      if (stream === undefined) continue;
+      this.#options.logger.warn({ streamId: lost.streamId, epoch: lost.epoch, reason: lost.reason }, 'stream lost');
+      void stream.end(`the registry says: ${lost.reason}`);
+    }
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * What the life of a stream is told by the operator.
+ */
+import type { LadderRung } from '../encode/ladder_rungs.ts';
+import type { PlaybackPolicy, RecordPolicy } from '../../contracts/registry.ts';
+
+export interface StreamSettings {
+  /** ms after a lost connection. */
+  readonly reconnectWindowMs: number;
+  /** ms after a clean goodbye. */
+  readonly goodbyeWindowMs: number;
+  /** How long media stays after ENDLIST, ms. */
+  readonly graceMs: number;
+  readonly rungs: readonly LadderRung[];
+  readonly topRendition: 'copy' | 'encode';
+  readonly segmentSeconds: number;
+  readonly partSeconds: number;
+  readonly playback: PlaybackPolicy;
+  readonly record: RecordPolicy;
+}
+
+/** Media this recent means that a publisher is alive: a second one is refused (docs/architecture.md). */
+export const ALIVE_MS = 3000;
+/** Without media for this long while connected, the picture is held. */
+export const QUIET_MS = 2500;
