@@ -112,9 +112,13 @@ function holder(
   return quietForMs < times.freshMediaMs ? owner : undefined;
 }
 
-/** Is the session still one that a publisher may come back to? */
-function isResumable(owner: Ownership, nowMs: number, times: RegistryTimes): boolean {
+/**
+ * Is the session still one that this publisher may come back to? A session has one playback policy: who wants it
+ * signed does not go on with a public one.
+ */
+function isResumable(owner: Ownership, request: ClaimRequest, nowMs: number, times: RegistryTimes): boolean {
   if (owner.state === 'ended') return false;
+  if (request.playback === 'signed' && owner.playback !== 'signed') return false;
   if (owner.released !== undefined || owner.state === 'interrupted') return nowMs <= owner.windowEndsAtMs;
   return nowMs - owner.renewedAtMs <= times.leaseMs + times.reconnectWindowMs;
 }
@@ -151,7 +155,7 @@ export function decideClaim(
   const { owner } = known;
   const held = holder(known, request, nowMs, times);
   if (held !== undefined) return { reply: ownedReply(held, nowMs) };
-  const resumed = owner !== undefined && isResumable(owner, nowMs, times) ? owner : undefined;
+  const resumed = owner !== undefined && isResumable(owner, request, nowMs, times) ? owner : undefined;
   const from = carryOn(known, nowMs);
   const epoch = Math.max(known.floor.epoch + 1, Math.floor(nowMs)) as Epoch;
   const floor: Floor = {
@@ -214,7 +218,7 @@ function ownedReply(owner: Ownership, nowMs: number): ClaimReply {
   };
 }
 
-/** Inside a session, signed stays signed. */
+/** Inside a session, signed stays signed: the link that was given to few does not open for all. */
 function stricter(before: PlaybackPolicy | undefined, now: PlaybackPolicy): PlaybackPolicy {
   return before === 'signed' ? before : now;
 }

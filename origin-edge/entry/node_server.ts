@@ -30,19 +30,24 @@ export async function serveNode(app: Hono, port: number, host: string): Promise<
       requestTimeout: 30_000,
       connectionsCheckingInterval: 5_000,
       maxHeaderSize: 16_384,
+      // A missing Host is refused below, with the headers that every reply has.
+      requireHostHeader: false,
       // Longer than load balancers keep an idle connection (60 s), so that they never write into a closed one.
       keepAliveTimeout: 65_000,
       noDelay: true,
     },
     (request, response) => {
-      if (isPlainTarget(request.url ?? '')) void listener(request, response);
-      else refuseTarget(request, response);
+      if (isAcceptable(request)) void listener(request, response);
+      else refuse(request, response, 400, 'Bad Request');
     },
   );
   // A slow reader: nothing taken for 50 s. The longest silent wait of ours is 31 s.
   server.timeout = 50_000;
   server.maxHeadersCount = 100;
   server.on('clientError', refuseMalformed);
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    refuse(request, response, 417, 'Expectation Failed');
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
@@ -60,10 +65,21 @@ function problemResponse(status: number, title: string): Response {
   return new Response(problemBody({ status, title }), { status, headers: problemHeaders(status) });
 }
 
-/** A path that a URL parser would change (dot segments, escapes, empty segments) never reaches the app. */
-function refuseTarget(request: IncomingMessage, response: ServerResponse): void {
-  const body = problemBody({ status: 400, title: 'Bad Request' });
-  response.writeHead(400, { ...problemHeaders(400), 'content-length': Buffer.byteLength(body), connection: 'close' });
+/**
+ * A path that a URL parser would change (dot segments, escapes, empty segments) never reaches the app, nor does an
+ * HTTP/1.1 request without its Host (RFC 9112 section 3.2).
+ */
+function isAcceptable(request: IncomingMessage): boolean {
+  return isPlainTarget(request.url ?? '') && (request.headers.host !== undefined || request.httpVersion === '1.0');
+}
+
+function refuse(request: IncomingMessage, response: ServerResponse, status: number, title: string): void {
+  const body = problemBody({ status, title });
+  response.writeHead(status, {
+    ...problemHeaders(status),
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  });
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 

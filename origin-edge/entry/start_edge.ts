@@ -52,7 +52,7 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
     cacheBytes: options.cacheBytes ?? 2 ** 28,
     log: options.log,
     assets,
-    gzip,
+    compression: { gzip },
   });
   const server = await serveNode(app, options.port, options.host);
   return {

@@ -37,10 +37,9 @@ describe('every reply', () => {
     expect(response.headers.get('access-control-expose-headers')).toContain('Content-Length');
     expect(response.headers.get('cache-control')).toMatch(/no-store|max-age=\d/);
     expect(response.headers.get('x-content-type-options')).toBe('nosniff');
-    if (status >= 400 && !path.startsWith('/watch')) {
-      expect(response.headers.get('content-type')).toBe('application/problem+json');
-    }
-    if (status === 405) expect(response.headers.get('allow')).toBe('GET, HEAD, OPTIONS');
+    const isProblem = status >= 400 && !path.startsWith('/watch/');
+    expect(response.headers.get('content-type') === 'application/problem+json').toBe(isProblem);
+    expect(response.headers.has('allow')).toBe(status === 405 || status === 204);
   });
 });
 
@@ -87,10 +86,9 @@ describe('media', () => {
     expect(response.status).toBe(status);
     expect(response.headers.get('content-range')).toBe(contentRange);
     expect(response.headers.get('content-length')).toBe(contentLength);
-    expect((await response.arrayBuffer()).byteLength).toBe(
-      status === 304 || status === 416 ? expect.any(Number) : Number(contentLength),
-    );
-    if (status === 304) expect(response.headers.get('etag')).toBe('"5-7"');
+    const { byteLength } = await response.arrayBuffer();
+    expect(String(byteLength)).toBe(contentLength ?? String(byteLength));
+    expect(response.headers.get('etag')).toBe(status === 416 ? null : '"5-7"');
   });
 
   it('comes from the server that holds its epoch', async () => {
@@ -170,7 +168,7 @@ describe('media', () => {
 
 describe('a failure inside', () => {
   it('shows nothing and is logged', async () => {
-    const edge = scriptedEdge({ gzip: () => Promise.reject(new Error('inner secret')) });
+    const edge = scriptedEdge({ compression: { gzip: async () => Promise.reject(new Error('inner secret')) } });
     edge.upstream = async () => Promise.resolve(reply(200, 'p'.repeat(500)));
     const response = await edge.get('/demo/status.json?token=abc', { headers: { 'accept-encoding': 'gzip' } });
     expect([response.status, response.headers.get('cache-control')]).toEqual([500, 'no-store']);

@@ -19,7 +19,7 @@ import { ObjectCache } from './object_cache.ts';
 import { PlaylistLoader } from './playlist_loader.ts';
 import { readTarget } from './request_target.ts';
 import { respond } from './respond.ts';
-import type { Gzip } from './stored_object.ts';
+import type { Compression } from './respond.ts';
 import { StreamLookup } from './stream_lookup.ts';
 import type { AddressFilter } from './upstream_allow.ts';
 import { UpstreamReader } from './upstream_reader.ts';
@@ -41,8 +41,8 @@ export interface AppDependencies extends EdgeDependencies, WatchDependencies {
   readonly shareWork?: boolean;
   /** Default: setTimeout. */
   readonly after?: After;
-  /** Default: CompressionStream. */
-  readonly gzip?: Gzip;
+  /** Default: CompressionStream, and the request's own header. */
+  readonly compression?: Partial<Compression>;
   /** Whether the edge should get traffic, for /readyz. Default: always. */
   readonly ready?: () => boolean;
 }
@@ -62,20 +62,23 @@ export function createApp(deps: AppDependencies): EdgeApp {
     objects,
     counters,
     monotonicMs: deps.monotonicMs,
-    gzip: deps.gzip ?? gzipByStream,
+    compression: {
+      gzip: gzipByStream,
+      acceptEncoding: (request) => request.headers.get('accept-encoding'),
+      ...deps.compression,
+    },
   });
   const app = new Hono();
+  const pages = composePages(deps);
   app.onError((error, c) => {
     counters.internalErrors += 1;
     deps.log('error', 'a request failed', { path: readTarget(c.req.raw.url).path, error: String(error.stack) });
     return problem({ status: 500, title: 'Internal Server Error' });
   });
-  app.notFound((c) => serve(c.req.raw));
-  for (const pages of ['/watch/*', '/embed/*']) app.use(pages, (c, next) => next().then(() => addCors(c.res.headers)));
-  watchRoutes(app, deps);
   app.get('/', () => redirect('/watch'));
   app.get('/livez', () => plainText(200, 'ok'));
   app.get('/readyz', () => (deps.ready?.() === false ? plainText(503, 'not ready') : plainText(200, 'ok')));
+  app.on('GET', ['/watch', '/watch/*', '/embed/*'], (c) => pages(c.req.raw));
   app.all('*', (c) => serve(c.req.raw));
   return { app, counters };
 }
@@ -119,12 +122,12 @@ interface MediaHandlerParts {
   readonly objects: Pick<EdgeObjects, 'peek' | 'load'>;
   readonly counters: EdgeCounters;
   readonly monotonicMs: () => number;
-  readonly gzip: Gzip;
+  readonly compression: Compression;
 }
 
 /** Answers everything that is no page: media, preflights, wrong methods, wrong paths. */
 export function mediaHandler(parts: MediaHandlerParts): (request: Request) => Response | Promise<Response> {
-  const { lookup, objects, counters, monotonicMs, gzip } = parts;
+  const { lookup, objects, counters, monotonicMs, compression } = parts;
   return (request) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return request.method === 'OPTIONS' ? preflight() : wrongMethod();
@@ -142,7 +145,7 @@ export function mediaHandler(parts: MediaHandlerParts): (request: Request) => Re
       const object = objects.peek(key);
       if (object !== undefined) {
         counters.memoryHits += 1;
-        return respond(request, object, monotonicMs(), gzip);
+        return respond(request, object, monotonicMs(), compression);
       }
     }
     return answerSlowly(parts, request, path, key, query);
@@ -156,7 +159,7 @@ async function answerSlowly(
   key: string,
   query: PlaylistQuery,
 ): Promise<Response> {
-  const { lookup, objects, monotonicMs, gzip } = parts;
+  const { lookup, objects, monotonicMs, compression } = parts;
   if (lookup.policy(path.streamId) === undefined) await lookup.find(path.streamId).catch(() => undefined);
   const policy = lookup.policy(path.streamId);
   // Fails closed: whatever is not known to be public wants a token, and this edge has no keys to check one by.
@@ -164,7 +167,7 @@ async function answerSlowly(
     return problem({ status: 401, title: 'Unauthorized' }, { 'www-authenticate': 'Bearer' });
   }
   const object = objects.peek(key) ?? (await objects.load(path, key, query));
-  return respond(request, object, monotonicMs(), gzip);
+  return respond(request, object, monotonicMs(), compression);
 }
 
 function readQuery(path: MediaPath, query: string): PlaylistQuery | ContractError {
@@ -175,6 +178,24 @@ function readQuery(path: MediaPath, query: string): PlaylistQuery | ContractErro
     if (error instanceof ContractError) return error;
     throw error;
   }
+}
+
+/**
+ * The pages stand in an app of their own: their patterns would keep Hono from its fastest router, which the media path
+ * needs.
+ */
+function composePages(deps: AppDependencies): (request: Request) => Promise<Response> {
+  const app = new Hono();
+  app.onError((error) => {
+    throw error;
+  });
+  app.notFound(() => problem({ status: 404, title: 'Not Found' }));
+  watchRoutes(app, deps);
+  return async (request) => {
+    const response = await app.fetch(request);
+    addCors(response.headers);
+    return response;
+  };
 }
 
 /** A page's reply gets what every reply has; what the page itself says stays. */

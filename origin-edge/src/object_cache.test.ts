@@ -13,7 +13,7 @@ const object = (bytes: number, freshForMs = 1000): StoredObject =>
   });
 
 describe('ObjectCache', () => {
-  it('lets the least recently used go when bytes run out', () => {
+  it('lets what nobody asked for go when bytes run out', () => {
     const cache = new ObjectCache(4 * (1024 + 1000));
     for (const key of ['a', 'b', 'c', 'd']) cache.set(key, object(1000));
     cache.get('a', 0);

@@ -35,7 +35,7 @@ describe('a plain reload', () => {
     ['dies', async () => Promise.reject(new Error('away'))],
     ['answers 500', async () => Promise.resolve(reply(500))],
     ['answers 404', async () => Promise.resolve(reply(404))],
-    ['answers 400', async () => Promise.resolve(reply(500))],
+    ['answers 400', async () => Promise.resolve(reply(400))],
     ['says nonsense', async () => Promise.resolve(reply(200, '<html>'))],
     ['goes back an epoch', async () => Promise.resolve(playlistReply('older', { epoch: 4, position: '50.0' }))],
   ])('gets the last known playlist when the server %s', async (_, upstream) => {
@@ -125,15 +125,15 @@ describe('a blocking reload', () => {
 
   it('is one request upstream for all who wait, whoever leaves', async () => {
     const edge = await warmEdge();
-    let answer: (reply: UpstreamReply) => void = () => undefined;
-    edge.upstream = async () => new Promise((resolve) => (answer = resolve));
+    const { promise: answer, resolve } = Promise.withResolvers<UpstreamReply>();
+    edge.upstream = async () => answer;
     const gone = new AbortController();
     const waiting = Array.from({ length: 200 }, async (_, index) =>
       edge.get(`${PLAYLIST}?_HLS_msn=10&_HLS_part=2`, index % 2 === 0 ? { signal: gone.signal } : {}),
     );
     await settle();
     gone.abort();
-    answer(playlistReply('next', { position: '10.3' }));
+    resolve(playlistReply('next', { position: '10.3' }));
     expect(await (await waiting[1])?.text()).toBe('next');
     await Promise.all(waiting);
     expect(edge.asked.urls).toHaveLength(2);
@@ -213,9 +213,11 @@ describe('gzip', () => {
   it('is made once per version, and only for those who take it', async () => {
     let made = 0;
     const edge = scriptedEdge({
-      gzip: (bytes) => {
-        made += 1;
-        return bytes.subarray(0, 7);
+      compression: {
+        gzip: (bytes) => {
+          made += 1;
+          return bytes.subarray(0, 7);
+        },
       },
     });
     edge.upstream = async () => Promise.resolve(playlistReply(text));

@@ -130,6 +130,8 @@ export class PlaylistLoader {
     const timeoutMs = query.msn === undefined ? Math.min(PLAIN_TIMEOUT_MS, left) : left + 1000;
     const target = `${buildMediaPath(path)}${playlistQueryKey(query)}`;
     const outcome = await upstream.read(record.address, target, { timeoutMs, maxBytes: MAX_PLAYLIST_BYTES });
+    // A plain reload cannot be ahead of anything: such an answer is the server's fault.
+    if (outcome.kind === 'too-far' && query.msn === undefined) return { kind: 'failed' };
     if (outcome.kind !== 'found') return outcome;
     const facts = readPlaylistFacts(outcome.reply.headers);
     if (facts === undefined) return { kind: 'failed' };

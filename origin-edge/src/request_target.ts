@@ -19,7 +19,7 @@ export function readTarget(url: string): RequestTarget {
   return { path: url.slice(start, mark), query: url.slice(mark + 1, end) };
 }
 
-const PLAIN_PATH = /^(?:\/[A-Za-z0-9_~@:!$&'()*+,;=-][A-Za-z0-9._~@:!$&'()*+,;=-]*)*\/?$/;
+const PLAIN_TARGET = /^(?:\/[A-Za-z0-9_~@:!$&'()*+,;=-][A-Za-z0-9._~@:!$&'()*+,;=-]*)*\/?(?:\?|$)/;
 
 /**
  * True for a request target whose path a URL parser would leave as it is: no dot segments, escapes, backslashes or
@@ -28,6 +28,7 @@ const PLAIN_PATH = /^(?:\/[A-Za-z0-9_~@:!$&'()*+,;=-][A-Za-z0-9._~@:!$&'()*+,;=-
  */
 export function isPlainTarget(target: string): boolean {
   if (target.length > 4096) return false;
-  const path = target.replace(/^https?:\/\/[^/?#]*/i, '').split('?', 1)[0] ?? '';
-  return PLAIN_PATH.test(path);
+  if (target.startsWith('/')) return PLAIN_TARGET.test(target);
+  const authority = /^https?:\/\/[^/?#]+/i.exec(target);
+  return authority !== null && PLAIN_TARGET.test(target.slice(authority[0].length));
 }

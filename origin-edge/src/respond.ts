@@ -8,16 +8,23 @@ import { problem } from './viewer_headers.ts';
 
 const ACCEPTS_GZIP = /(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0{0,3})?\s*(?:,|$))[0-9.]+\s*)?(?:,|$)/i;
 
+/** What the platform offers for compression. */
+export interface Compression {
+  readonly gzip: Gzip;
+  /** Accept-Encoding as the viewer sent it; some platforms put their own there. */
+  readonly acceptEncoding: (request: Request) => string | null;
+}
+
 export function respond(
   request: Request,
   object: StoredObject,
   nowMs: number,
-  gzip: Gzip,
+  compression: Compression,
 ): Response | Promise<Response> {
   if (object.compressible && !request.headers.has('range')) {
-    const coding = request.headers.get('accept-encoding');
+    const coding = compression.acceptEncoding(request);
     if (coding !== null && ACCEPTS_GZIP.test(coding)) {
-      const variant = object.gzip(gzip);
+      const variant = object.gzip(compression.gzip);
       return variant instanceof Promise
         ? variant.then((made) => respondWith(request, object, made, nowMs))
         : respondWith(request, object, variant, nowMs);
@@ -26,10 +33,14 @@ export function respond(
   return respondWith(request, object, object.identity, nowMs);
 }
 
+/** Tells workerd that the body is compressed already; it would do it again. Other platforms pass over it. */
+const PACKED: object = { encodeBody: 'manual' };
+
 function respondWith(request: Request, object: StoredObject, variant: Variant, nowMs: number): Response {
   const headers = variant.headersAt(object.ageAt(nowMs));
   const isHead = request.method === 'HEAD';
-  if (object.status === 200) {
+  const { status } = object;
+  if (status === 200) {
     const wanted = request.headers.get('if-none-match');
     if (wanted !== null && variant.etag !== undefined && matchesEtag(wanted, variant.etag)) {
       const { 'content-length': _length, 'content-type': _type, ...kept } = headers;
@@ -41,7 +52,10 @@ function respondWith(request: Request, object: StoredObject, variant: Variant, n
       if (partial !== undefined) return partial;
     }
   }
-  return new Response(isHead ? null : variant.body, { status: object.status, headers });
+  return new Response(
+    isHead ? null : variant.body,
+    variant === object.identity ? { status, headers } : { ...PACKED, status, headers },
+  );
 }
 
 /** If-None-Match, compared weakly (RFC 9110 section 13.1.2). */

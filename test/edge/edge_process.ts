@@ -11,6 +11,8 @@ export type Runtime = 'node' | 'deno' | 'worker';
 export interface EdgeProcess {
   readonly url: string;
   readonly port: number;
+  /** Undefined on runtimes without a listener for metrics. */
+  readonly metricsPort: number | undefined;
   readonly child: ChildProcess;
   /** SIGTERM, and the exit code. */
   stop(): Promise<number | null>;
@@ -24,10 +26,7 @@ const COMMAND: Readonly<Record<Runtime, readonly [string, ...string[]]>> = {
 };
 
 /** Resolves once the process has printed its ready line. */
-export async function startEdgeProcess(
-  runtime: Runtime,
-  env: Readonly<Record<string, string>>,
-): Promise<EdgeProcess> {
+export async function startEdgeProcess(runtime: Runtime, env: Readonly<Record<string, string>>): Promise<EdgeProcess> {
   const [command, ...args] = COMMAND[runtime];
   const child = spawn(command, args, {
     cwd: ROOT,
@@ -41,15 +40,16 @@ export async function startEdgeProcess(
   child.stderr.on('data', (chunk: Buffer) => {
     complaints = `${complaints}${chunk.toString()}`.slice(-4000);
   });
-  const port = await new Promise<number>((resolve, reject) => {
+  const ports = await new Promise<{ readonly edge: number; readonly metrics?: number }>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
-      if (line.startsWith('{"ready":true')) resolve((JSON.parse(line) as { ports: { edge: number } }).ports.edge);
+      if (line.startsWith('{"ready":true')) resolve((JSON.parse(line) as { ports: { edge: number } }).ports);
     });
     void exited.then((code) => reject(new Error(`the ${runtime} edge ended with ${code}: ${complaints}`)));
   });
   return {
-    url: `http://127.0.0.1:${port}`,
-    port,
+    url: `http://127.0.0.1:${ports.edge}`,
+    port: ports.edge,
+    metricsPort: ports.metrics,
     child,
     stop: async () => {
       child.kill('SIGTERM');

@@ -12,7 +12,12 @@ import type { StreamRecord, StreamState } from '../../contracts/registry.ts';
 import type { StreamStatus } from '../../contracts/status.ts';
 import { createMediaServer } from '../../transcoder/serve/media_server.ts';
 import type { MediaServer } from '../../transcoder/serve/media_server.ts';
-import type { PlaylistReply, PlaylistRequest, StreamDirectory, StreamView } from '../../transcoder/serve/stream_view.ts';
+import type {
+  PlaylistReply,
+  PlaylistRequest,
+  StreamDirectory,
+  StreamView,
+} from '../../transcoder/serve/stream_view.ts';
 
 export const RENDITION = parseRenditionName('720p');
 export const SESSION = parseSessionId('01JBX0000000000000000000AA');
@@ -114,11 +119,7 @@ export class LiveFixture implements StreamView {
     return Promise.resolve({ text, epoch: this.epoch, targetDuration: this.#targetDuration });
   }
 
-  async mediaPlaylist(
-    rendition: RenditionName,
-    request: PlaylistRequest,
-    signal: AbortSignal,
-  ): Promise<PlaylistReply> {
+  async mediaPlaylist(rendition: RenditionName, request: PlaylistRequest, signal: AbortSignal): Promise<PlaylistReply> {
     this.calls.push(`playlist ${JSON.stringify(request)}`);
     if (rendition !== RENDITION) return { outcome: 'not-found' };
     if (request.msn !== undefined && request.msn > this.#msn + 2) return { outcome: 'too-far' };
@@ -135,7 +136,7 @@ export class LiveFixture implements StreamView {
 
   #text(): string {
     const base = `/${this.streamId}/${this.epoch}/${RENDITION}`;
-    const first = Math.max(...[Math.min(...this.#segments.keys()), this.#msn - WINDOW]);
+    const first = Math.max(Math.min(...this.#segments.keys()), this.#msn - WINDOW);
     const lines = [
       '#EXTM3U',
       '#EXT-X-VERSION:9',

@@ -57,6 +57,10 @@ export interface EncodeResult {
   readonly bytes: { readonly video: readonly Buffer[]; readonly audio: readonly Buffer[] };
 }
 
+function readAll(files: readonly Buffer[]): Track[] {
+  return files.filter((file) => file.length > 0).map((file) => readFragments(file));
+}
+
 /** Runs all tags through FFmpeg as fast as it takes them. */
 export async function encodeTags(
   tags: readonly MediaTag[],
@@ -93,6 +97,5 @@ export async function encodeTags(
     audio: audio.map((chunks) => Buffer.concat(chunks)),
   };
   const { droppedTags } = encoder.stats();
-  const read = (all: readonly Buffer[]) => all.filter((file) => file.length > 0).map((file) => readFragments(file));
-  return { source, plan, video: read(bytes.video), audio: read(bytes.audio), posters, exit, droppedTags, bytes };
+  return { source, plan, video: readAll(bytes.video), audio: readAll(bytes.audio), posters, exit, droppedTags, bytes };
 }

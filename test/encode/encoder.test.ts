@@ -109,7 +109,14 @@ describe('picture sizes', () => {
   it('takes odd sizes in 4:4:4 with 10 bits', async () => {
     const tags = makeSource([
       ...picture('481x361', '25', 2),
-      ...['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv444p10le', '-g', '50'],
+      '-c:v',
+      'libx264',
+      '-preset',
+      'ultrafast',
+      '-pix_fmt',
+      'yuv444p10le',
+      '-g',
+      '50',
     ]);
     const result = await encodeTags(tags, { top: 'copy' });
     expect(result.source.video?.passThrough).toBe(false);
@@ -194,8 +201,18 @@ describe('a copied top rendition', () => {
     ['with B-frames', ['-tune', 'film', '-preset', 'veryfast', '-g', '45']],
   ])('%s: all others have its frames and key frames', async (_name, coding) => {
     const tags = makeSource([
-      ...[...picture('1280x720', '30', 4), ...sound(SILENCE, 4)],
-      ...['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-b:v', '1500k', ...coding, ...AAC],
+      ...picture('1280x720', '30', 4),
+      ...sound(SILENCE, 4),
+      '-c:v',
+      'libx264',
+      '-preset',
+      'ultrafast',
+      '-pix_fmt',
+      'yuv420p',
+      '-b:v',
+      '1500k',
+      ...coding,
+      ...AAC,
     ]);
     const result = await encodeTags(tags, { top: 'copy' });
     expect(result.plan.renditions.map((rendition) => [rendition.name, rendition.mode])).toEqual([

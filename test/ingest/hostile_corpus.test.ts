@@ -83,19 +83,23 @@ async function playAll(): Promise<Played[]> {
   return played;
 }
 
-function check({ hostile, key, seen }: Played, after: IngestReport): void {
+/** What is not as the corpus wants it. */
+function problemsOf({ hostile, key, seen }: Played, after: IngestReport): string[] {
   const { expect: wanted } = hostile;
   const stream = after.streams[key];
-  for (const { closed, heard } of seen) {
-    expect(closed, 'the server must close').toBe(true);
-    if (wanted.outcome === 'refused') expect(heard).toContain(wanted.code);
-    if (hostile.key === 'bad' || wanted.outcome === 'refused') {
-      const start = heard.includes('NetStream.Publish.Start');
-      expect(start && hostile.key === 'bad', 'Publish.Start must not be said').toBe(false);
-    }
+  const found: string[] = [];
+  if (!seen.every((one) => one.closed)) found.push('the connection stayed open');
+  if (wanted.outcome === 'refused' && !seen.every((one) => one.heard.includes(wanted.code))) {
+    found.push(`${wanted.code} was not said`);
   }
-  if (hostile.key === 'bad') expect(stream, 'no stream may exist').toBeUndefined();
-  if (wanted.outcome === 'live') expect(stream).toStrictEqual({ tags: wanted.tags, strange: 0, ends: ['goodbye'] });
+  if (hostile.key === 'bad' && seen.some((one) => one.heard.includes('NetStream.Publish.Start'))) {
+    found.push('Publish.Start was said');
+  }
+  if (hostile.key === 'bad' && stream !== undefined) found.push('a stream came to be');
+  if (wanted.outcome === 'live' && (stream?.tags !== wanted.tags || stream.ends.join() !== 'goodbye')) {
+    found.push(`the stream got ${JSON.stringify(stream)}`);
+  }
+  return found.map((problem) => `${hostile.class}: ${hostile.name}: ${problem}`);
 }
 
 describe('hostile corpus', () => {
@@ -112,15 +116,7 @@ describe('hostile corpus', () => {
     const after = await report();
     clearInterval(healthyTimer);
     expect(child.exitCode).toBeNull();
-    const problems = played.flatMap((one) => {
-      try {
-        check(one, after);
-        return [];
-      } catch (error) {
-        return [`${one.hostile.class}: ${one.hostile.name}: ${error instanceof Error ? error.message : ''}`];
-      }
-    });
-    expect(problems).toStrictEqual([]);
+    expect(played.flatMap((one) => problemsOf(one, after))).toStrictEqual([]);
     await healthy.unpublish();
     const end = await report();
     expect(end.streams['healthy']).toStrictEqual({ tags: sent, strange: 0, ends: ['goodbye'] });
@@ -128,7 +124,6 @@ describe('hostile corpus', () => {
     expect(end.leakedKeys).toBe(0);
     expect(end.counters.sinkErrors + end.counters.protocolErrors.internal).toBe(0);
     expect(end.counters.mediaDropped).toBeGreaterThan(0);
-    process.stdout.write(`rss growth ${((end.maxRssBytes - before.rssBytes) / 1e6).toFixed(1)} MB\n`);
     expect(end.maxRssBytes - before.rssBytes).toBeLessThanOrEqual(MAX_GROWTH_BYTES);
   });
 });

@@ -63,6 +63,6 @@ export const PLAYER_CASES: readonly HostileCase[] = [
       rtmp.video(),
     ],
     expect: live(1),
-    stock: 'accepts',
+    stock: 'survives: it becomes a viewer as well',
   },
 ];

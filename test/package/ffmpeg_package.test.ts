@@ -32,8 +32,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function makePlan(hasAudio: boolean, followsSource = false): EncodePlan {
-  const rendition = (name: RenditionName, height: number): EncodePlan['renditions'][number] => ({
+function makeRendition(name: RenditionName, height: number): EncodePlan['renditions'][number] {
+  return {
     name,
     resolution: { width: (height * 16) / 9, height },
     mode: 'encode',
@@ -41,11 +41,14 @@ function makePlan(hasAudio: boolean, followsSource = false): EncodePlan {
     maxRate: 400_000,
     bufferSize: 400_000,
     audioBitrate: 96_000,
-  });
+  };
+}
+
+function makePlan(hasAudio: boolean): EncodePlan {
   return {
-    renditions: [rendition(LOW, 90), rendition(HIGH, 180)],
+    renditions: [makeRendition(LOW, 90), makeRendition(HIGH, 180)],
     frameRate: { numerator: 30, denominator: 1 },
-    followsSource,
+    followsSource: false,
     gopFrames: 60,
     partFrames: 15,
     audioBitrates: [96_000],
@@ -53,24 +56,35 @@ function makePlan(hasAudio: boolean, followsSource = false): EncodePlan {
   };
 }
 
-const CMAF = '+cmaf+empty_moov+default_base_moof+frag_discont+skip_trailer+frag_keyframe';
+function words(text: string): string[] {
+  return text.split(' ');
+}
 
-/** A moving picture and a tone that beeps with it, `seconds` long: video on pipes 3 and 4, audio on pipe 5. */
+/** A fragmented MP4 on a pipe, as the encoder's arguments ask for it. */
+function mp4Output(pipe: number, fragmentUs: number): string[] {
+  const flags = '+cmaf+empty_moov+default_base_moof+frag_discont+skip_trailer+frag_keyframe';
+  return words(
+    `-movflags ${flags} -frag_duration ${fragmentUs} -flush_packets 1 -output_ts_offset 10 ` +
+      `-video_track_timescale 90000 -f mp4 pipe:${pipe}`,
+  );
+}
+
+/** A moving picture and a tone that beeps each second, `seconds` long: video on pipes 3 and 4, audio on pipe 5. */
 function ffmpegArguments(seconds: number, hasAudio: boolean, x264: readonly string[]): string[] {
-  const video = ['-c:v', 'libx264', '-preset', 'ultrafast', ...x264, '-g', '60', '-keyint_min', '60', '-sc_threshold', '0'];
-  const mp4 = (pipe: number, fragmentUs: number): string[] => [
-    ...['-movflags', CMAF, '-frag_duration', String(fragmentUs), '-flush_packets', '1', '-output_ts_offset', '10'],
-    ...['-video_track_timescale', '90000', '-f', 'mp4', `pipe:${pipe}`],
-  ];
-  const source = ['-f', 'lavfi', '-i', `testsrc2=size=320x180:rate=30:duration=${seconds}`];
-  const sound = ['-f', 'lavfi', '-i', `sine=frequency=440:beep_factor=4:sample_rate=48000:duration=${seconds}`];
+  const encode = [...words('-c:v libx264 -preset ultrafast -g 60 -keyint_min 60 -sc_threshold 0'), ...x264];
+  const sound = words(`-f lavfi -i sine=frequency=440:beep_factor=4:sample_rate=48000:duration=${seconds}`);
+  const aac = words('-map 1:a -c:a aac -ac 2 -ar 48000 -b:a 96k');
   return [
-    ...['-hide_banner', '-loglevel', 'error', '-nostdin', '-copyts'],
-    ...source,
+    ...words('-hide_banner -loglevel error -nostdin -copyts'),
+    ...words(`-f lavfi -i testsrc2=size=320x180:rate=30:duration=${seconds}`),
     ...(hasAudio ? sound : []),
-    ...['-map', '0:v', '-s', '160x90', ...video, ...mp4(3, 500_000)],
-    ...['-map', '0:v', ...video, ...mp4(4, 500_000)],
-    ...(hasAudio ? ['-map', '1:a', '-c:a', 'aac', '-ac', '2', '-ar', '48000', '-b:a', '96k', ...mp4(5, 50_000)] : []),
+    ...words('-map 0:v -s 160x90'),
+    ...encode,
+    ...mp4Output(3, 500_000),
+    ...words('-map 0:v'),
+    ...encode,
+    ...mp4Output(4, 500_000),
+    ...(hasAudio ? [...aac, ...mp4Output(5, 50_000)] : []),
   ];
 }
 
@@ -154,7 +168,18 @@ function largestStep(packets: readonly Packet[]): number {
 /** Times of the loudest onsets (the beep of each second) after decoding to PCM. */
 async function beepTimes(file: string): Promise<number[]> {
   const filter = 'bandpass=f=1760:w=100,silencedetect=noise=-26dB:d=0.3';
-  const { stderr } = await run('ffmpeg', ['-hide_banner', '-copyts', '-i', file, '-vn', '-af', filter, '-f', 'null', '-']);
+  const { stderr } = await run('ffmpeg', [
+    '-hide_banner',
+    '-copyts',
+    '-i',
+    file,
+    '-vn',
+    '-af',
+    filter,
+    '-f',
+    'null',
+    '-',
+  ]);
   return [...stderr.matchAll(/silence_end: ([0-9.]+)/g)].map((match) => Number(match[1]));
 }
 

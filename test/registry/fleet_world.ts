@@ -52,10 +52,12 @@ interface Server {
   readonly runs: Map<StreamId, Run>;
 }
 
-type Sent =
-  | { readonly kind: 'claim'; readonly request: ClaimRequest; reply: ClaimReply; readonly atMs: number }
-  | { readonly kind: 'heartbeat'; readonly request: HeartbeatRequest; readonly atMs: number }
-  | { readonly kind: 'release'; readonly request: ReleaseRequest; readonly atMs: number };
+/** A call, and how often the registry had been emptied when it was made. */
+type Sent = { readonly atMs: number; era: number } & (
+  | { readonly kind: 'claim'; readonly request: ClaimRequest; reply: ClaimReply }
+  | { readonly kind: 'heartbeat'; readonly request: HeartbeatRequest }
+  | { readonly kind: 'release'; readonly request: ReleaseRequest }
+);
 
 const HEARTBEAT_MS = 3_000;
 const SEGMENT_MS = 2_000;
@@ -75,7 +77,7 @@ export class FleetWorld {
   readonly #signed = new Set<SessionId>();
   #nowMs = 0;
   #emptiedAtMs = -1;
-  #sentWhenEmptied = 0;
+  #era = 0;
   #seq = 0;
   #claims = 0;
 
@@ -152,8 +154,7 @@ export class FleetWorld {
     dead.runs.clear();
     await this.#advance(12_000);
     for (const stream of this.#streams) {
-      const owner = this.#current.get(stream);
-      const healthy = owner !== undefined && owner.server !== dead && this.#isHealthy(owner.server, stream);
+      const healthy = this.#isHealthy(heir, stream) || this.#isHealthy(other, stream);
       await this.#publish(heir, stream, false);
       if (!healthy) assert(heir.runs.get(stream)?.flowing === true, `${stream} of a dead owner was not granted`);
     }
@@ -223,7 +224,7 @@ export class FleetWorld {
       capacity: { streams: server.runs.size, maxStreams: 4, ready: true, draining: false },
       streams: [...server.runs].map(([stream, run]) => this.#report(server, stream, run)),
     };
-    this.#sent.push({ kind: 'heartbeat', request, atMs: this.#nowMs });
+    this.#sent.push({ kind: 'heartbeat', request, atMs: this.#nowMs, era: this.#era });
     const reply = await this.#made.registry.heartbeat(request);
     for (const run of server.runs.values()) run.reportedAtMs = this.#nowMs;
     for (const { streamId, epoch } of reply.lost) {
@@ -268,7 +269,7 @@ export class FleetWorld {
       ...more,
     };
     const reply = await this.#made.registry.claim(request);
-    this.#sent.push({ kind: 'claim', request, reply, atMs: this.#nowMs });
+    this.#sent.push({ kind: 'claim', request, reply, atMs: this.#nowMs, era: this.#era });
     if (reply.outcome === 'granted') this.#granted(server, stream, reply, request.playback);
     return reply;
   }
@@ -289,9 +290,10 @@ export class FleetWorld {
         (run?.reportedAtMs ?? 0) <= this.#emptiedAtMs && before.server.missedBeatAtMs >= this.#emptiedAtMs;
       assert(!owns || unknown, `${stream}: the healthy ${before.server.id} was displaced by ${server.id}`);
     }
-    if (playback === 'signed') this.#signed.add(grant.sessionId);
+    assert(playback === 'public' || grant.playback === 'signed', `${stream}: wanted signed, got ${grant.playback}`);
+    if (grant.playback === 'signed') this.#signed.add(grant.sessionId);
+    else assert(!this.#signed.has(grant.sessionId), `${stream}: became public`);
     this.#current.set(stream, { server, grant });
-    this.#used(stream, grant.carryOn.nextMsn);
   }
 
   #run(server: Server, stream: StreamId, grant: Granted): void {
@@ -347,7 +349,7 @@ export class FleetWorld {
       report,
       ...(reason === 'interrupted' && { windowMs: WINDOW_MS }),
     };
-    this.#sent.push({ kind: 'release', request, atMs: this.#nowMs });
+    this.#sent.push({ kind: 'release', request, atMs: this.#nowMs, era: this.#era });
     const reply = await this.#made.registry.release(request);
     if (this.#current.get(stream)?.grant.epoch === epoch) assert.equal(reply.outcome, 'released');
     if (reason === 'interrupted') {
@@ -364,15 +366,17 @@ export class FleetWorld {
     const recent = this.#sent.filter((call) => this.#nowMs - call.atMs < REPLAY_MS);
     const call = recent[index % Math.max(1, recent.length)];
     // A wiped registry believes the first report that it gets, so none from before is let loose on it.
-    const sentBefore = call !== undefined && this.#sent.indexOf(call) < this.#sentWhenEmptied;
+    const sentBefore = call !== undefined && call.era < this.#era;
     if (call?.kind === 'heartbeat' && !sentBefore) await this.#made.registry.heartbeat(call.request);
     if (call?.kind === 'release') await this.#made.registry.release(call.request);
     if (call?.kind !== 'claim') return;
     const reply = await this.#made.registry.claim(call.request);
-    if (call.reply.outcome === 'granted' && !sentBefore)
-      assert.deepEqual(reply, call.reply);
-    else if (reply.outcome === 'granted') 
+    if (call.reply.outcome === 'granted' && !sentBefore) assert.deepEqual(reply, call.reply);
+    else if (reply.outcome === 'granted') {
+      call.reply = reply;
+      call.era = this.#era;
       this.#granted(this.#serverOf(call.request), call.request.streamId, reply, call.request.playback);
+    }
   }
 
   #serverOf(request: ClaimRequest): Server {
@@ -384,7 +388,7 @@ export class FleetWorld {
   async #empty(): Promise<void> {
     await this.#made.empty();
     this.#emptiedAtMs = this.#nowMs;
-    this.#sentWhenEmptied = this.#sent.length;
+    this.#era += 1;
     const clockSeconds = (await this.#made.nowMs()) / 1_000;
     for (const stream of this.#streams) {
       const owner = this.#current.get(stream);

@@ -368,10 +368,10 @@ export function registryContract(name: string, makeRegistry: MakeRegistry): void
       });
 
       test('gives the whole record, the owners before this one included, newest first', async () => {
-        const first = await granted(claimBy('a', { title: 'A "title" with ✓ and \\ and \u0007' }));
+        const first = await granted(claimBy('a', { playback: 'signed', title: 'A "title" with ✓ and \\ and \u0007' }));
         await made.registry.heartbeat(heartbeatOf('a', [reportOf(first, { shape: SHAPE })]));
         await made.registry.release(releaseOf(first, 'moving'));
-        const second = await granted(claimBy('b'));
+        const second = await granted(claimBy('b', { playback: 'signed' }));
         await made.registry.release(releaseOf(second, 'moving'));
         const address = { ...addressOf('c'), public: 'https://c.example' };
         const third = await granted(
@@ -397,8 +397,7 @@ export function registryContract(name: string, makeRegistry: MakeRegistry): void
       });
 
       test('remembers eight owners at most', async () => {
-        let grant = await granted(claimBy('a'));
-        for (let index = 0; index < 12; index += 1) grant = await granted(claimBy('a'));
+        for (let index = 0; index < 12; index += 1) await granted(claimBy('a'));
         expect((await made.registry.resolve(SHOW))?.previous).toHaveLength(8);
       });
 
@@ -413,12 +412,20 @@ export function registryContract(name: string, makeRegistry: MakeRegistry): void
         expect(await made.registry.resolve(SHOW)).toBeUndefined();
       });
 
+      test('a publisher that wants its stream signed does not go on with a public session', async () => {
+        const first = await granted(claimBy('a'));
+        await made.registry.release(releaseOf(first, 'moving'));
+        const second = await granted(claimBy('b', { playback: 'signed' }));
+        expect(second).toMatchObject({ resumed: false, playback: 'signed' });
+        expect(await made.registry.resolve(SHOW)).toMatchObject({ playback: 'signed', sessionId: second.sessionId });
+      });
+
       test('a signed session stays signed', async () => {
         const first = await granted(claimBy('a', { playback: 'signed' }));
         await made.registry.heartbeat(heartbeatOf('a', [reportOf(first, { playback: 'public' })]));
         expect((await made.registry.resolve(SHOW))?.playback).toBe('signed');
         await made.registry.release(releaseOf(first, 'moving'));
-        await granted(claimBy('b', { playback: 'public' }));
+        expect(await granted(claimBy('b'))).toMatchObject({ resumed: true, playback: 'signed' });
         expect((await made.registry.resolve(SHOW))?.playback).toBe('signed');
       });
     });

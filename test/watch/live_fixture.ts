@@ -67,8 +67,8 @@ type State = 'none' | 'starting' | 'live' | 'interrupted' | 'ended';
 export class LiveFixture {
   state: State = 'none';
   title: string | undefined;
-  /** Every path that was asked for. */
-  readonly asked: string[] = [];
+  /** Everything that is asked for is answered 503. */
+  broken = false;
   readonly #media: ReadonlyMap<string, Media>;
   #runs: Run[] = [];
   #session = 0;
@@ -86,7 +86,7 @@ export class LiveFixture {
   async handle(url: URL): Promise<{ status: number; type: string; body: string | Buffer } | undefined> {
     const [, streamId, ...rest] = url.pathname.split('/');
     if (streamId !== 'demo') return undefined;
-    this.asked.push(url.pathname);
+    if (this.broken) return { status: 503, type: 'application/problem+json', body: '{}' };
     const missing = { status: 404, type: 'application/problem+json', body: '{}' };
     if (rest[0] === 'status.json') return this.state === 'none' ? missing : this.#status();
     if (this.#runs.length === 0) return missing;

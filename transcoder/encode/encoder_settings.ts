@@ -1,5 +1,5 @@
 /**
- * How x264 is set, in one small table that an operator can override with `HW_X264`, each value with its reason. What
+ * How x264 is set, in one small table that an operator can override with `HW_ENCODER`, each value with its reason. What
  * was measured is in docs/benchmarks.md; `bench/encode_cpu.ts` measures it again.
  */
 

@@ -11,7 +11,7 @@ describe('parseAacConfig', () => {
     ['11b0', { objectType: 2, sampleRate: 48_000, channels: 6 }],
     ['2b118800', { objectType: 5, sampleRate: 48_000, channels: 2 }],
     ['eb098800', { objectType: 29, sampleRate: 48_000, channels: 2 }],
-    ['1780558090', { objectType: 2, sampleRate: 43_793, channels: 2 }],
+    ['1780558090', { objectType: 2, sampleRate: 43_777, channels: 2 }],
     ['1180', { objectType: 2, sampleRate: 48_000, channels: 0 }],
   ])('%s', (hex, wanted) => {
     expect(parseAacConfig(Buffer.from(hex, 'hex'))).toEqual(wanted);

@@ -24,7 +24,7 @@ describe('inspectAudioTag', () => {
   it('never throws', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 12 }), (bytes) => {
-        inspectAudioTag(Buffer.from(bytes));
+        expect(() => inspectAudioTag(Buffer.from(bytes))).not.toThrow();
       }),
     );
   });

@@ -11,6 +11,11 @@ describe('flvHeader', () => {
   });
 });
 
+/** Timestamp and TimestampExtended as written. */
+function at(timestampMs: number): string {
+  return flvTags([{ kind: 'audio', timestampMs, body: Buffer.alloc(0) }]).toString('hex', 4, 8);
+}
+
 describe('flvTags', () => {
   it('writes header, body and previous tag size of each', () => {
     const tags = [
@@ -19,15 +24,15 @@ describe('flvTags', () => {
     ] as const;
     expect(flvTags(tags).toString('hex')).toBe(
       [
-        ...['09000002', '0003e800', '000000', '1701', '0000000d'],
-        ...['08000001', '02030401', '000000', 'af', '0000000c'],
-      ].join(''),
+        ['09000002', '0003e800', '000000', '1701', '0000000d'],
+        ['08000001', '02030401', '000000', 'af', '0000000c'],
+      ]
+        .flat()
+        .join(''),
     );
   });
 
   it('wraps at 2^32 ms and keeps times at 0 and above', () => {
-    const at = (timestampMs: number) =>
-      flvTags([{ kind: 'audio', timestampMs, body: Buffer.alloc(0) }]).toString('hex', 4, 8);
     expect(at(2 ** 32 + 5)).toBe('00000500');
     expect(at(2 ** 31)).toBe('00000080');
     expect(at(-3)).toBe('00000000');

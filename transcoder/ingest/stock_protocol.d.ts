@@ -4,8 +4,6 @@
 declare module 'node-media-server/src/protocol/rtmp.js' {
   /** The parser and writer of one RTMP connection. */
   export default class Rtmp {
-    /** Holds a 1 MiB FLV parser that RTMP never uses. */
-    flv: unknown;
     /** 0 until the first byte (C0) was read. */
     handshakeState: number;
     /** Echoed in the reply to connect. */
@@ -28,6 +26,13 @@ declare module 'node-media-server/src/protocol/rtmp.js' {
     respondConnect(transactionId: number): void;
     /** Counts `streams` up and answers with the new number. */
     respondCreateStream(transactionId: number): void;
+  }
+}
+
+declare module 'node-media-server/src/protocol/flv.js' {
+  /** Parser of FLV over HTTP; RTMP makes one and never uses it. */
+  export default class Flv {
+    parserTagCapacity: number;
   }
 }
 

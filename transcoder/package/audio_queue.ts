@@ -9,6 +9,8 @@ import type { Sample } from './fragment_reader.ts';
 /** Sound that is later than this counts as absent, 48 kHz ticks. */
 const ABSENT_AFTER = AUDIO_TIMESCALE;
 const HALF_FRAME = AAC_FRAME_SAMPLES / 2;
+/** A minute of frames that no picture asks for: older ones are let go. */
+const MAX_WAITING = 2813;
 
 export interface AudioFrames {
   /** 48 kHz ticks. */
@@ -47,6 +49,7 @@ export class AudioQueue {
   push(sample: Sample): void {
     if (this.#cursor !== undefined && sample.dts < this.#cursor - HALF_FRAME) return;
     this.#waiting.push(sample);
+    if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
     this.#absent = false;
     this.#heard = true;
   }

@@ -43,7 +43,7 @@ export class PackageError extends Error {
 
 export interface EpochPackagerOptions {
   readonly epoch: Epoch;
-  /** Its renditions are the window's, in the same order. */
+  /** Its renditions are the window's or some of them; those that are left out are published as gaps. */
   readonly plan: EncodePlan;
   readonly window: SegmentWindow;
   readonly anchor: EpochAnchor;
@@ -80,10 +80,17 @@ export class EpochPackager {
   #input: 'open' | 'finished' | 'holding' = 'open';
   /** Index of the open hold segment and where it began, 90 kHz. */
   #holdStart: number | undefined;
+  /** Up to where holding has gone, 90 kHz. */
+  #holdEnd: number | undefined;
 
+  /** @throws RangeError when the epoch does not rise, the session has ended, or a rendition is not the window's */
   constructor(options: EpochPackagerOptions) {
     const { epoch, plan, window, anchor, segmentSeconds } = options;
     this.#options = options;
+    const unknown = plan.renditions.find(({ name }) => !window.options.renditions.includes(name));
+    if (unknown !== undefined) {
+      throw new RangeError(`got rendition ${unknown.name}, wanted one of ${window.options.renditions.join(', ')}`);
+    }
     this.#windowEpoch = window.startEpoch(epoch, anchor);
     const { targetDuration } = window.options;
     this.#segmentPlan = new SegmentPlan({
@@ -94,6 +101,9 @@ export class EpochPackager {
     this.#audioReaders = plan.audioBitrates.map(() => new FragmentReader());
     this.#audioQueues = plan.audioBitrates.map(() => []);
     for (const rendition of plan.renditions.keys()) this.#addRendition(rendition);
+    for (const [index, name] of window.options.renditions.entries()) {
+      if (plan.renditions.every((planned) => planned.name !== name)) this.#windowEpoch.abandon(index);
+    }
   }
 
   get epoch(): Epoch {
@@ -167,7 +177,7 @@ export class EpochPackager {
     this.finish();
     const ends = this.#renditions.flatMap(({ endTicks }) => (endTicks === undefined ? [] : [endTicks]));
     if (ends.length === 0) return false;
-    const start = Math.max(...ends);
+    const start = this.#holdEnd ?? Math.max(...ends);
     if (this.#input === 'finished') {
       this.#input = 'holding';
       for (const rendition of this.#renditions) rendition.holdTo(start);
@@ -178,6 +188,7 @@ export class EpochPackager {
       this.#holdStart = start;
     }
     const end = start + secondsToTicks(seconds);
+    this.#holdEnd = end;
     for (const rendition of this.#renditions) rendition.holdTo(end);
     if (end - this.#holdStart >= secondsToTicks(this.#options.segmentSeconds) - HOLD_ROUNDING_TICKS) {
       this.#endSegments();
@@ -197,7 +208,7 @@ export class EpochPackager {
     const queue = new AudioQueue(plan.hasAudio && audioPipe >= 0);
     const { partTarget } = window.options;
     const context: RenditionContext = {
-      rendition,
+      rendition: this.#windowIndex(rendition),
       plan: this.#segmentPlan,
       epoch: this.#windowEpoch,
       audio: queue,
@@ -221,12 +232,22 @@ export class EpochPackager {
     if (packager !== undefined) this.#audioQueues[audioPipe]?.push({ queue, rendition: packager });
   }
 
+  /** Index in the window of a rendition of the plan. */
+  #windowIndex(rendition: number): number {
+    return this.#options.window.options.renditions.findIndex(
+      (name) => name === this.#options.plan.renditions[rendition]?.name,
+    );
+  }
+
   #publishInit(rendition: number, video: VideoTrackInit | undefined): void {
     const { plan, onTracks } = this.#options;
     const planned = plan.renditions[rendition];
     if (planned === undefined) return;
     const { name, audioBitrate } = planned;
-    this.#windowEpoch.setInit(rendition, buildInitSegment({ audioBitrate, ...(video === undefined ? {} : { video }) }));
+    this.#windowEpoch.setInit(
+      this.#windowIndex(rendition),
+      buildInitSegment({ audioBitrate, ...(video === undefined ? {} : { video }) }),
+    );
     this.#tracks.set(rendition, {
       name,
       codecs: video === undefined ? AAC_CODEC : `${video.codec},${AAC_CODEC}`,
@@ -244,6 +265,7 @@ export class EpochPackager {
       work();
     } catch (error) {
       this.#failed.add(key);
+      if (pipe === 'video') this.#windowEpoch.abandon(this.#windowIndex(index));
       this.#options.onError(new PackageError(pipe, index, error));
     }
   }

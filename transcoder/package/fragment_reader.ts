@@ -27,7 +27,7 @@ export interface FragmentReading {
   readonly samples: readonly Sample[];
 }
 
-/** A `moof` box or header larger than this is an error, not something to wait for. */
+/** A box other than media that is larger than this is an error, not something to wait for. */
 const MAX_HEADER_BYTES = 1024 * 1024;
 /** More than 10 s at 50 Mb/s. */
 const MAX_MEDIA_BYTES = 64 * 1024 * 1024;
@@ -56,7 +56,12 @@ export class FragmentReader {
     this.#queue.push(chunk);
     const samples: Sample[] = [];
     const before = this.#init;
-    while (this.#step(samples));
+    try {
+      while (this.#step(samples));
+    } catch (error) {
+      // A field that lies beyond its buffer.
+      throw error instanceof RangeError ? new BoxError('got a truncated box', { cause: error }) : error;
+    }
     return this.#init !== undefined && before === undefined ? { init: this.#init, samples } : { samples };
   }
 
@@ -83,7 +88,7 @@ export class FragmentReader {
       this.#readMedia(size, samples);
       return true;
     }
-    if (!/^[\x20-\x7e]{4}$/.test(type)) throw new BoxError(`got a box type of ${JSON.stringify(type)}`);
+    if (size > MAX_HEADER_BYTES) throw new BoxError(`box ${JSON.stringify(type)}: got ${size} bytes, wanted fewer`);
     this.#skip = size;
     return true;
   }

@@ -65,6 +65,8 @@ const SKIP_TARGET_DURATIONS = 6;
 const HOLD_BACK_TARGET_DURATIONS = 3;
 /** Parts are listed as long as their segment begins within this many target durations of the end (6.2.2). */
 const PART_TARGET_DURATIONS = 3;
+/** … and only for so many segments: after an epoch's short last one players need no more of them. */
+const MAX_PART_SEGMENTS = 3;
 /** RTMP's milliseconds can make a part this much longer than its frames; 4.4.4.9 allows nothing above PART-TARGET. */
 const PART_ROUNDING_SECONDS = 0.002;
 
@@ -125,9 +127,12 @@ function renderSegments(lines: string[], playlist: MediaPlaylist, skipped: numbe
   const { segments, initialized, targetDuration } = playlist;
   let rest = segments.reduce((sum, segment) => sum + segment.duration, 0);
   const partsWithin = PART_TARGET_DURATIONS * targetDuration * VIDEO_TIMESCALE;
+  // The one that is being made counts, even while it has no part yet.
+  const firstWithParts =
+    segments.length - (segments.at(-1)?.complete === true ? MAX_PART_SEGMENTS - 1 : MAX_PART_SEGMENTS);
   let map: Epoch | undefined;
   for (const [index, segment] of segments.entries()) {
-    const listsParts = rest <= partsWithin;
+    const listsParts = rest < partsWithin && index >= firstWithParts;
     rest -= segment.duration;
     if (index < skipped) continue;
     if (segment.discontinuity) lines.push('#EXT-X-DISCONTINUITY');

@@ -197,10 +197,9 @@ export class AudioRenditionPackager implements RenditionPackager {
   holdTo(endTicks: number): boolean {
     if (this.#end === undefined) return false;
     this.#context.audio.mute();
+    // Whole parts only: a short one inside a segment stops some players. What is missing follows with a later call.
     const target = videoToAudioTime(endTicks);
-    while (this.#end + HALF_FRAME < target) {
-      this.#publish(Math.min(this.#end + this.#partSamples, target - HALF_FRAME), true);
-    }
+    while (this.#end + this.#partSamples / 2 <= target) this.#publish(this.#end + this.#partSamples, true);
     return true;
   }
 
@@ -215,7 +214,7 @@ export class AudioRenditionPackager implements RenditionPackager {
     const frames = audio.take(start, until);
     this.#end = Math.max(audio.cursor ?? until, start);
     if (frames.samples.length === 0) return;
-    if (this.#partsInSegment === 0) this.#segment = plan.begin(audioToVideoTime(start));
+    if (this.#partsInSegment === 0) this.#segment = hold ? plan.newest : plan.begin(audioToVideoTime(start));
     this.#sequence += 1;
     const data = writeFragment(this.#sequence, [{ trackId: AUDIO_TRACK_ID, kind: 'audio', ...frames }]);
     const duration = audioToVideoTime(this.#end) - audioToVideoTime(start);
@@ -225,5 +224,3 @@ export class AudioRenditionPackager implements RenditionPackager {
     if (!hold && this.#partsInSegment >= this.#partsPerSegment) this.endSegment();
   }
 }
-
-const HALF_FRAME = AAC_FRAME_SAMPLES / 2;

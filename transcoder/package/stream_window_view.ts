@@ -152,8 +152,8 @@ export class StreamWindowView {
       reports: tracks.filter((other) => other !== track).flatMap(report),
       ended: state === 'ended',
     };
-    // The next epoch's URIs are not known before it begins.
-    if (openEpoch === undefined) return playlist;
+    // The next epoch's URIs are not known before it begins, and a rendition in a gap has no next part.
+    if (openEpoch === undefined || track.last?.gap === true) return playlist;
     return { ...playlist, hint: { epoch: openEpoch.epoch, ...nextPosition(track, openEpoch.firstMsn) } };
   }
 }

@@ -49,6 +49,8 @@ export class WindowEpoch {
   #shiftMs: number | undefined;
   #discontinuity: boolean | undefined;
   #closed = false;
+  /** Renditions that nothing is made for. */
+  readonly #absent = new Set<RenditionTrack>();
 
   constructor(window: WindowInternals, epoch: Epoch, anchor: EpochAnchor, firstMsn: number, earliestMs: number) {
     this.#window = window;
@@ -94,6 +96,16 @@ export class WindowEpoch {
     if (this.#completeOpen(this.#track(rendition))) this.#window.changed();
   }
 
+  /** Nothing is made for this rendition any more: from now on it gets a gap for each segment that another one completes. */
+  abandon(rendition: number): void {
+    if (this.#closed) return;
+    const track = this.#track(rendition);
+    this.#completeOpen(track);
+    this.#absent.add(track);
+    this.#followOthers();
+    this.#window.changed();
+  }
+
   /**
    * Completes what is open, short as it may be, and gives renditions that lag behind EXT-X-GAP segments (RFC 8216bis
    * section 4.4.4.7), so that the next epoch starts at one MSN everywhere.
@@ -115,8 +127,16 @@ export class WindowEpoch {
 
   #completeOpen(track: RenditionTrack): boolean {
     const segment = track.complete();
-    if (segment !== undefined) this.#window.completed(track, segment);
-    return segment !== undefined;
+    if (segment === undefined) return false;
+    this.#window.completed(track, segment);
+    this.#followOthers();
+    return true;
+  }
+
+  #followOthers(): void {
+    if (this.#absent.size === 0) return;
+    const whole = this.#window.tracks.map((track) => track.lastCompleteMsn ?? -1);
+    for (const track of this.#absent) this.#fillGaps(track, Math.max(...whole) + 1);
   }
 
   /** Gaps from the rendition's next MSN up to, not including, `end`. */

@@ -6,6 +6,7 @@
 /** Every file that the pages may ask for. `hls.min.js` is hls.js's own build, the rest stands in `player/`. */
 export const WATCH_ASSET_NAMES = [
   'announcer.js',
+  'controls.css',
   'controls.js',
   'embed_snippet.js',
   'facts.js',
@@ -18,6 +19,7 @@ export const WATCH_ASSET_NAMES = [
   'live_session.js',
   'main.js',
   'native_playback.js',
+  'page.css',
   'player.css',
   'player.js',
   'player_elements.js',

@@ -1,5 +1,5 @@
 /**
- * What all pages have in common: the document, its head with the one style sheet and icon, and the top bar.
+ * What all pages have in common: the document, its head with the style sheets and the icon, and the top bar.
  */
 import type { AssetPath } from './asset_version.ts';
 import { html } from './html_text.ts';
@@ -15,6 +15,8 @@ interface PageShell {
   readonly body: Html;
 }
 
+const STYLES = ['page.css', 'player.css', 'controls.css'] as const;
+
 /** A whole document. */
 export function pageShell(page: PageShell): string {
   const { assets } = page;
@@ -26,8 +28,7 @@ export function pageShell(page: PageShell): string {
         <meta name="color-scheme" content="light dark" />
         <title>${page.title}</title>
         <link rel="icon" type="image/svg+xml" href="${assets('icon.svg')}" />
-        <link rel="stylesheet" href="${assets('player.css')}" />
-        ${scripts(page)}
+        ${STYLES.map((name) => html`<link rel="stylesheet" href="${assets(name)}" />`)} ${scripts(page)}
       </head>
       <body class="${page.bodyClass}">
         ${iconSprite()} ${page.body}

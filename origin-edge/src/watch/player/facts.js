@@ -24,7 +24,7 @@ export function secondsOf(ms) {
 }
 
 /**
- * @param {Pick<import('./player_elements.js').PlayerElements, 'live' | 'liveText' | 'latency' | 'stall' | 'section'>} elements
+ * @param {Pick<import('./player_elements.js').PlayerElements, 'play' | 'live' | 'liveText' | 'latency' | 'stall' | 'section'>} elements
  * @param {PlayerFacts} facts
  */
 export function showFacts(elements, facts) {
@@ -32,11 +32,12 @@ export function showFacts(elements, facts) {
   const onAir = view === 'live' || view === 'interrupted';
   const latency = view === 'live' && facts.latency !== undefined ? secondsOf(facts.latency * 1000) : '';
   elements.section.dataset['behind'] = String(behind);
+  elements.play.disabled = !onAir;
   elements.live.disabled = !onAir;
   write(elements.liveText, view === 'live' && behind ? 'Go to live' : VIEW_WORDS[view].label);
   write(elements.latency, latency);
   const stood = stalls.longestMs >= WORTH_TELLING_MS;
-  elements.stall.hidden = !stood;
+  elements.stall.hidden = !stood || !onAir;
   write(elements.stall, stood ? `stood still ${secondsOf(stalls.lastMs)}` : '');
   list('state', VIEW_WORDS[view].label);
   list('latency', latency);

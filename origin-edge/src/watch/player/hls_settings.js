@@ -50,6 +50,8 @@ export function hlsSettings() {
     abrEwmaDefaultEstimate: 2_000_000,
     // A small frame on somebody's page need not load 1080p.
     capLevelToPlayerSize: true,
+    // A part that an interrupted encoder never made (404) must not bar its rendition for the rest of the session.
+    errorPenaltyExpireMs: 5000,
     manifestLoadPolicy: {
       default: {
         maxTimeToFirstByteMs: 8000,

@@ -79,43 +79,40 @@ export class QualityMenu {
   }
 
   /**
+   * Items are made anew only when the ladder changes: the one that has the focus stays.
+   *
    * @param {readonly string[]} renditions
    * @param {string | undefined} rendition
    * @param {string | undefined} chosen
    */
   #draw(renditions, rendition, chosen) {
     const { qualityMenu } = this.#elements;
-    const focused = this.#items().findIndex((item) => item === document.activeElement);
-    const auto = this.#item(
-      'Auto',
-      rendition === undefined || chosen !== undefined ? '' : rendition,
-      undefined,
-      chosen,
-    );
-    qualityMenu.replaceChildren(auto, ...renditions.map((name) => this.#item(name, '', name, chosen)));
-    if (focused >= 0) this.#items()[focused]?.focus();
+    const ladder = renditions.join(' ');
+    if (qualityMenu.dataset['ladder'] !== ladder) {
+      qualityMenu.dataset['ladder'] = ladder;
+      qualityMenu.replaceChildren(this.#item(undefined), ...renditions.map((name) => this.#item(name)));
+    }
+    const values = [undefined, ...renditions];
+    for (const [index, item] of this.#items().entries()) {
+      item.setAttribute('aria-checked', String(values[index] === chosen));
+      const note = item.querySelector('.note');
+      if (note !== null) note.textContent = index === 0 && chosen === undefined ? (rendition ?? '') : '';
+    }
   }
 
-  /**
-   * @param {string} name
-   * @param {string} note
-   * @param {string | undefined} value
-   * @param {string | undefined} chosen
-   */
-  #item(name, note, value, chosen) {
+  /** @param {string | undefined} rendition undefined for automatic */
+  #item(rendition) {
     const item = document.createElement('button');
     item.type = 'button';
     item.tabIndex = -1;
     item.setAttribute('role', 'menuitemradio');
-    item.setAttribute('aria-checked', String(value === chosen));
     const label = document.createElement('span');
-    label.textContent = name;
-    const aside = document.createElement('span');
-    aside.className = 'note';
-    aside.textContent = note;
-    item.append(label, aside);
+    label.textContent = rendition ?? 'Auto';
+    const note = document.createElement('span');
+    note.className = 'note';
+    item.append(label, note);
     item.addEventListener('click', () => {
-      this.#choose(value);
+      this.#choose(rendition);
       this.#elements.quality.focus();
       this.close();
     });

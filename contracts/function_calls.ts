@@ -1,0 +1,28 @@
+/**
+ * The functions' names, and what goes in and out of them: what a transcoder sends to Lambda, and the form of a refusal.
+ */
+import * as z from 'zod/mini';
+import { claimRequestSchema, heartbeatRequestSchema, releaseRequestSchema } from './registry.ts';
+
+/** Function names without the prefix of the stage. */
+export const FUNCTION_NAMES = ['authorizePublish', 'registry', 'resolve'] as const;
+export type FunctionName = (typeof FUNCTION_NAMES)[number];
+
+/** Payload of `registry`; its reply is the operation's own. */
+export const registryCallSchema = z.discriminatedUnion('operation', [
+  z.strictObject({ operation: z.literal('claim'), request: claimRequestSchema }),
+  z.strictObject({ operation: z.literal('heartbeat'), request: heartbeatRequestSchema }),
+  z.strictObject({ operation: z.literal('release'), request: releaseRequestSchema }),
+]);
+export type RegistryCall = z.infer<typeof registryCallSchema>;
+
+/** What a function answers instead of its reply. */
+export const functionErrorSchema = z.strictObject({
+  error: z.strictObject({
+    /** `bad-request`: the same call will fail again. `unavailable`: what the function needs did not answer; ask again. */
+    code: z.enum(['bad-request', 'unavailable']),
+    /** One line; names the path of a bad field. */
+    message: z.string(),
+  }),
+});
+export type FunctionError = z.infer<typeof functionErrorSchema>;

@@ -1,0 +1,63 @@
+/**
+ * The function `registry`: claims, heartbeats and releases of transcoders, which hold no Redis credentials.
+ */
+import { randomBytes } from 'node:crypto';
+import { registryCallSchema } from '../../contracts/function_calls.ts';
+import type { RegistryCall } from '../../contracts/function_calls.ts';
+import type { Registry } from '../../contracts/registry.ts';
+import { createHandler } from '../create_handler.ts';
+import type { FunctionHandler } from '../create_handler.ts';
+import type { FunctionLog } from '../function_log.ts';
+import { lambdaEntry } from '../lambda_entry.ts';
+import type { Environment } from '../lambda_entry.ts';
+import { redisRegistryFromEnvironment } from '../redis_from_environment.ts';
+
+export interface RegistryFunctionOptions {
+  readonly registry: Registry;
+  readonly log: FunctionLog;
+  readonly nowMs: () => number;
+}
+
+function perform(registry: Registry, call: RegistryCall): Promise<object> {
+  switch (call.operation) {
+    case 'claim':
+      return registry.claim(call.request);
+    case 'heartbeat':
+      return registry.heartbeat(call.request);
+    case 'release':
+      return registry.release(call.request);
+  }
+}
+
+function describe(call: RegistryCall, reply: object): Readonly<Record<string, unknown>> {
+  const { operation } = call;
+  if (operation === 'heartbeat') {
+    const { serverId, seq, streams } = call.request;
+    return { operation, serverId, seq, streams: streams.length };
+  }
+  const outcome = 'outcome' in reply ? reply.outcome : undefined;
+  if (operation === 'release') {
+    const { streamId, epoch, reason } = call.request;
+    return { operation, streamId, epoch, reason, outcome };
+  }
+  const { streamId, serverId } = call.request;
+  return { operation, streamId, serverId, outcome, epoch: 'epoch' in reply ? reply.epoch : undefined };
+}
+
+export function createRegistryFunction({ registry, log, nowMs }: RegistryFunctionOptions): FunctionHandler {
+  return createHandler({
+    name: 'registry',
+    schema: registryCallSchema,
+    act: (call) => perform(registry, call),
+    describe,
+    log,
+    clock: { nowMs },
+  });
+}
+
+function compose(env: Environment, log: FunctionLog): FunctionHandler {
+  const registry = redisRegistryFromEnvironment(env, (length) => randomBytes(length), log);
+  return createRegistryFunction({ registry, log, nowMs: Date.now });
+}
+
+export const handler = lambdaEntry(compose, process.env);

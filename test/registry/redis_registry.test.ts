@@ -1,0 +1,60 @@
+/** The registry on Redis servers of our own (alone, with TLS, as a cluster of two) against the contract and the model. */
+import { webcrypto } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createRedisAccess } from '../../functions/registry/redis_access.ts';
+import { createRedisRegistry } from '../../functions/registry/redis_registry.ts';
+import { startRedis } from './redis_server.ts';
+import type { RedisServer } from './redis_server.ts';
+import { registryContract } from './registry_contract.ts';
+import { registryModel } from './registry_model.ts';
+import type { MakeRegistry, RegistryUnderTest } from './registry_under_test.ts';
+
+/** Takes `ARGV[1]` ms off the life of every key, and so deletes what would have expired. */
+const AGE = `
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  local left = redis.call('PTTL', key)
+  if left < 0 then return redis.error_reply(key .. ' does not expire') end
+  if left > tonumber(ARGV[1]) then redis.call('PEXPIRE', key, left - ARGV[1]) else redis.call('DEL', key) end
+end
+return 'ok'`;
+
+async function onRedis(server: RedisServer): Promise<RegistryUnderTest> {
+  let offsetMs = 0;
+  const empty = async () => {
+    await Promise.all(server.nodes.map((node) => node.flushall()));
+  };
+  await empty();
+  const redis = createRedisAccess({ url: server.url, ...(server.ca !== undefined && { tls: { ca: server.ca } }) });
+  const random = (length: number) => webcrypto.getRandomValues(new Uint8Array(length));
+  return {
+    registry: createRedisRegistry({ redis, random, clockOffsetMs: () => offsetMs }),
+    nowMs: async () => {
+      const [seconds = 0, micros = 0] = (await server.nodes[0]?.time()) ?? [];
+      return Number(seconds) * 1000 + Number(micros) / 1000 + offsetMs;
+    },
+    advance: async (ms) => {
+      offsetMs += ms;
+      await Promise.all(server.nodes.map((node) => node.eval(AGE, 0, ms)));
+    },
+    empty,
+    close: () => {
+      redis.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+for (const kind of ['alone', 'tls', 'cluster'] as const) {
+  describe(`Redis ${kind}`, () => {
+    let server: RedisServer;
+    const make: MakeRegistry = () => onRedis(server);
+    beforeAll(async () => {
+      server = await startRedis(kind);
+    });
+    afterAll(async () => {
+      await server.stop();
+    });
+    registryContract(`on Redis ${kind}`, make);
+    if (kind !== 'tls') registryModel(`on Redis ${kind}`, make, { runs: kind === 'alone' ? 1_000 : 50 });
+  });
+}
