@@ -18,15 +18,15 @@ export function publishClock(url: string): ClockPublisher {
   const child = spawn(
     'ffmpeg',
     [
-      ...['-hide_banner', '-loglevel', 'error', '-fflags', 'nobuffer'],
-      ...['-f', 'rawvideo', '-pixel_format', 'gray', '-video_size', `${COLUMNS}x${ROWS}`, '-framerate', String(RATE)],
-      ...['-probesize', '32', '-analyzeduration', '0', '-i', 'pipe:0'],
-      ...['-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000'],
-      ...['-map', '0:v', '-map', '1:a', '-vf', 'scale=1280:720:flags=neighbor,format=yuv420p'],
-      ...['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-g', '60', '-keyint_min', '60'],
-      ...['-sc_threshold', '0', '-b:v', '2500k', '-maxrate', '2500k', '-bufsize', '2500k'],
-      ...['-c:a', 'aac', '-b:a', '128k', '-flush_packets', '1', '-f', 'flv', url],
-    ],
+      ['-hide_banner', '-loglevel', 'error', '-fflags', 'nobuffer'],
+      ['-f', 'rawvideo', '-pixel_format', 'gray', '-video_size', `${COLUMNS}x${ROWS}`, '-framerate', String(RATE)],
+      ['-probesize', '32', '-analyzeduration', '0', '-i', 'pipe:0'],
+      ['-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000'],
+      ['-map', '0:v', '-map', '1:a', '-vf', 'scale=1280:720:flags=neighbor,format=yuv420p'],
+      ['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-g', '60', '-keyint_min', '60'],
+      ['-sc_threshold', '0', '-b:v', '2500k', '-maxrate', '2500k', '-bufsize', '2500k'],
+      ['-c:a', 'aac', '-b:a', '128k', '-flush_packets', '1', '-f', 'flv', url],
+    ].flat(),
     { stdio: ['pipe', 'ignore', 'inherit'] },
   );
   const exited = new Promise<number | null>((resolve) => child.once('close', resolve));

@@ -61,22 +61,43 @@ const { values: options } = parseArgs({
 function makeSource(path: string, filter: string, seconds: number): void {
   const video = ['-c:v', 'libx264', '-preset', 'veryfast', '-tune', 'zerolatency', '-pix_fmt', 'yuv420p', '-g', '60'];
   const rate = ['-b:v', '3000k', '-maxrate', '3000k', '-bufsize', '3000k'];
-  const audio = ['-f', 'lavfi', '-i', 'sine=f=300:r=48000,aformat=channel_layouts=stereo', '-c:a', 'aac', '-b:a', '128k'];
+  const audio = [
+    '-f',
+    'lavfi',
+    '-i',
+    'sine=f=300:r=48000,aformat=channel_layouts=stereo',
+    '-c:a',
+    'aac',
+    '-b:a',
+    '128k',
+  ];
   const length = ['-t', String(seconds), '-f', 'flv', path];
-  execFileSync(options.ffmpeg, ['-v', 'error', '-y', '-f', 'lavfi', '-i', filter, ...audio, ...video, ...rate, ...length]);
+  execFileSync(options.ffmpeg, [
+    '-v',
+    'error',
+    '-y',
+    '-f',
+    'lavfi',
+    '-i',
+    filter,
+    ...audio,
+    ...video,
+    ...rate,
+    ...length,
+  ]);
 }
 
 function referenceCommand(folder: string): Command {
-  const common =
-    '-c:a aac -ar 48000 -c:v libx264 -preset veryfast -profile:v main -crf 20 -sc_threshold 0 -g 48 -keyint_min 48 ' +
-    '-hls_time 6 -hls_list_size 10 -hls_flags delete_segments -max_muxing_queue_size 1024';
-  const outputs = REFERENCE_RUNGS.flatMap((rung, index) => [
-    ...['-vf', `scale=${rung.size}:force_original_aspect_ratio=decrease,pad=ceil(iw/2)*2:ceil(ih/2)*2`],
-    ...common.split(' '),
-    ...['-b:v', rung.video, '-maxrate', rung.max, '-bufsize', rung.buffer, '-b:a', rung.audio],
-    join(folder, `${index}.m3u8`),
+  const outputs = REFERENCE_RUNGS.map((rung, index) => [
+    `-vf scale=${rung.size}:force_original_aspect_ratio=decrease -c:a aac -ar 48000 -c:v libx264 -preset veryfast`,
+    '-profile:v main -crf 20 -sc_threshold 0 -g 48 -keyint_min 48 -hls_time 6 -hls_list_size 10',
+    '-hls_flags delete_segments -max_muxing_queue_size 1024',
+    `-b:v ${rung.video} -maxrate ${rung.max} -bufsize ${rung.buffer} -b:a ${rung.audio} ${join(folder, `${index}.m3u8`)}`,
   ]);
-  return { args: ['-v', 'error', '-nostdin', '-f', 'flv', '-i', 'pipe:0', ...outputs], outputs: 0 };
+  return {
+    args: ['-v', 'error', '-nostdin', '-f', 'flv', '-i', 'pipe:0', ...outputs.flat().join(' ').split(' ')],
+    outputs: 0,
+  };
 }
 
 function planFor(top: 'copy' | 'encode'): EncodePlan {
@@ -140,6 +161,10 @@ async function compareCpu(sourcePath: string, folder: string, candidates: Readon
   }
 }
 
+function numberIn(text: string | undefined, pattern: RegExp): number {
+  return Number(pattern.exec(text ?? '')?.[1] ?? Number.NaN);
+}
+
 interface Quality {
   readonly kilobits: number;
   readonly psnr: number;
@@ -162,12 +187,11 @@ function quality(rendition: RenditionPlan, coding: readonly string[], sourcePath
     const run = ['-hide_banner', '-nostats', '-i', encoded, '-i', sourcePath, '-lavfi', graph, '-f', 'null', '-'];
     return execFileSync('sh', ['-c', '"$@" 2>&1', 'sh', options['vmaf-ffmpeg'], ...run], { encoding: 'utf8' });
   });
-  const number = (text: string | undefined, pattern: RegExp) => Number(pattern.exec(text ?? '')?.[1] ?? Number.NaN);
   return {
     kilobits: (statSync(encoded).size * 8) / Number(options.seconds) / 1000,
-    psnr: number(results[0], /average:([0-9.]+)/),
-    ssim: number(results[1], /All:([0-9.]+)/),
-    vmaf: results[2] === undefined ? undefined : number(results[2], /VMAF score: ([0-9.]+)/),
+    psnr: numberIn(results[0], /average:([0-9.]+)/),
+    ssim: numberIn(results[1], /All:([0-9.]+)/),
+    vmaf: results[2] === undefined ? undefined : numberIn(results[2], /VMAF score: ([0-9.]+)/),
   };
 }
 

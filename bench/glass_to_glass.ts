@@ -26,7 +26,10 @@ const page = `<!doctype html><video muted playsinline></video><script src="/hls.
   const hls = new Hls(); hls.on(Hls.Events.ERROR, (_, data) => window.errors.push(data.details));
   hls.loadSource('${playlist}'); hls.attachMedia(video); video.play();
 </script>`;
-const site = createServer((request, response) => response.end(request.url === '/hls.js' ? hls : page)).listen(0, '127.0.0.1');
+const site = createServer((request, response) => response.end(request.url === '/hls.js' ? hls : page)).listen(
+  0,
+  '127.0.0.1',
+);
 const browser = await chromium.launch({
   executablePath: process.env['HW_TEST_CHROMIUM'] ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-background-networking', '--autoplay-policy=no-user-gesture-required'],
@@ -35,8 +38,8 @@ const tab = await browser.newPage();
 await tab.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`);
 await tab.waitForFunction(() => (document.querySelector('video')?.currentTime ?? 0) > 1);
 await tab.waitForTimeout(SETTLE * 1000);
-const samples = (await tab.evaluate(`(${READ_CLOCK})(document.querySelector('video'), ${seconds})`)) as [number, number][];
-const errors = (await tab.evaluate('window.errors')) as string[];
+const samples = await tab.evaluate<[number, number][]>(`(${READ_CLOCK})(document.querySelector('video'), ${seconds})`);
+const errors = await tab.evaluate<string[]>('window.errors');
 const sorted = samples.map(([, latency]) => latency).toSorted((a, b) => a - b);
 const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 console.log(

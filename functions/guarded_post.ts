@@ -2,12 +2,13 @@
  * POST to a URL that an operator named, without being led astray: no private addresses (judged by the address that is
  * connected to, so neither names nor odd notations help), no redirects, no proxies, a bounded body and a deadline.
  */
-import { lookup as dnsLookup } from 'node:dns';
-import type { LookupAddress } from 'node:dns';
+import type { LookupAddress, LookupOptions } from 'node:dns';
+import { lookup } from 'node:dns/promises';
 import http from 'node:http';
 import https from 'node:https';
 import { isIP } from 'node:net';
 import type { LookupFunction } from 'node:net';
+import { callbackify } from 'node:util';
 import { classifyAddress, isPublicAddress } from '../contracts/address_policy.ts';
 
 export interface GuardedPost {
@@ -42,32 +43,20 @@ export class GuardedPostError extends Error {
   }
 }
 
-const systemResolve: ResolveName = (hostname) =>
-  new Promise((resolve, reject) => {
-    dnsLookup(hostname, { all: true }, (error, addresses) => {
-      if (error) reject(error);
-      else resolve(addresses);
-    });
-  });
+const systemResolve: ResolveName = (hostname) => lookup(hostname, { all: true });
 
 function refusal(address: string): GuardedPostError {
   return new GuardedPostError('refused-address', `the target's address is not public (${classifyAddress(address)})`);
 }
 
-/** A `lookup` for sockets that only ever gives them addresses they may connect to. */
+/** A `lookup` for sockets that try all of a name's addresses: it only ever gives them those they may connect to. */
 function guardedLookup(resolveName: ResolveName): LookupFunction {
-  return (hostname, options, callback) => {
-    resolveName(hostname).then(
-      (addresses) => {
-        const allowed = addresses.filter(({ address }) => isPublicAddress(address));
-        const first = allowed[0];
-        if (first === undefined) callback(refusal(addresses[0]?.address ?? ''), '');
-        else if (options.all === true) callback(null, allowed);
-        else callback(null, first.address, first.family);
-      },
-      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), ''),
-    );
-  };
+  return callbackify(async (hostname: string, _options: LookupOptions): Promise<LookupAddress[]> => {
+    const addresses = await resolveName(hostname);
+    const allowed = addresses.filter(({ address }) => isPublicAddress(address));
+    if (allowed.length === 0) throw refusal(addresses[0]?.address ?? '');
+    return allowed;
+  });
 }
 
 /** What a socket's error may say in a log: its code. */
@@ -106,7 +95,9 @@ export async function guardedPost(post: GuardedPost): Promise<GuardedReply> {
   const literal = url.hostname.replace(/^\[(.*)\]$/, '$1');
   if (!post.allowPrivate && isIP(literal) !== 0 && !isPublicAddress(literal)) throw refusal(literal);
   // An agent of its own: no pooled connection that an earlier, laxer look-up opened, and no proxy from the environment.
-  const agent = tls ? new https.Agent({ keepAlive: false }) : new http.Agent({ keepAlive: false });
+  // All addresses of a name at once is the form that the look-up answers in.
+  const sockets = { keepAlive: false, autoSelectFamily: true };
+  const agent = tls ? new https.Agent(sockets) : new http.Agent(sockets);
   const options: http.RequestOptions = {
     method: 'POST',
     agent,

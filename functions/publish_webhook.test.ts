@@ -88,7 +88,9 @@ test('is signed with both active secrets, as the standardwebhooks library verifi
     expect(new Webhook(secret).verify(first?.body ?? '', headers)).toMatchObject({ type: 'publish.requested' });
   }
   const other = `whsec_${Buffer.alloc(24, 9).toString('base64')}`;
-  expect(() => new Webhook(other).verify(first?.body ?? '', first?.headers as Record<string, string>)).toThrow();
+  expect(() => new Webhook(other).verify(first?.body ?? '', first?.headers as Record<string, string>)).toThrow(
+    /signature/i,
+  );
 });
 
 test.each([401, 403, 404])('%i denies at once', async (status) => {
@@ -271,9 +273,13 @@ test('a proxy from the environment is not used', async () => {
 test.each(['', 'secret', 'whsec_', 'whsec_!!', 'whsec_YQ==', `${SECRET},${NEXT_SECRET},${SECRET}`])(
   'the secret setting %j is refused without showing it',
   (value) => {
-    expect(() => createWebhookSigner(value, 'HW_AUTH_WEBHOOK_SECRET')).toThrow(/^HW_AUTH_WEBHOOK_SECRET: /);
-    if (value.length > 8) {
-      expect(() => createWebhookSigner(value, 'HW_AUTH_WEBHOOK_SECRET')).not.toThrow(value.slice(6));
+    let message = '';
+    try {
+      createWebhookSigner(value, 'HW_AUTH_WEBHOOK_SECRET');
+    } catch (error) {
+      message = String(error);
     }
+    expect(message).toMatch(/HW_AUTH_WEBHOOK_SECRET: /);
+    expect(message).not.toMatch(/!!|YQ==|AQEB|AgIC/);
   },
 );

@@ -70,32 +70,24 @@ function reasonOf(error: unknown): string {
 }
 
 /** Starts once now, and once more when that fails or takes `secondAfterMs`; the first to succeed wins. */
-function firstOfTwo<Result>(start: () => Promise<Result>, secondAfterMs: number, signal: AbortSignal): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    let running = 0;
-    let second = false;
-    const attempt = (): void => {
-      running += 1;
-      start().then(
-        (result) => {
-          clearTimeout(timer);
-          resolve(result);
-        },
-        (error: unknown) => {
-          running -= 1;
-          if (!second && !signal.aborted) again();
-          else if (running === 0) reject(error instanceof Error ? error : new Error(String(error)));
-        },
-      );
-    };
-    const again = (): void => {
-      second = true;
-      clearTimeout(timer);
-      attempt();
-    };
-    const timer = setTimeout(again, secondAfterMs);
-    attempt();
+async function firstOfTwo<Result>(start: () => Promise<Result>, secondAfterMs: number): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const slow = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, secondAfterMs);
   });
+  const first = start();
+  // Whichever comes first, a failure or the delay, calls for the second.
+  const second = Promise.race([first, slow]).then(
+    (result) => result ?? start(),
+    () => start(),
+  );
+  try {
+    return await Promise.any([first, second]);
+  } catch (error) {
+    throw error instanceof AggregateError ? error.errors.at(-1) : error;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The returned function never rejects; what it cannot find out is not allowed. */
@@ -131,7 +123,7 @@ export function createPublishWebhook(options: PublishWebhookOptions): DecidePubl
         }),
       );
     try {
-      return await firstOfTwo(ask, secondAfterMs, over.signal);
+      return await firstOfTwo(ask, secondAfterMs);
     } catch (error) {
       return { allowed: false, code: 'unavailable', reason: reasonOf(error) };
     } finally {

@@ -23,15 +23,8 @@ export async function readOrMakeDemoKey(dataDir: string): Promise<KeyFile> {
   // Written whole beside it, then linked: of two programs that start at once, one makes the key and the other reads it.
   const draft = `${path}.${randomBytes(6).toString('hex')}`;
   await writeFile(draft, `${streamKey}\n`, { mode: 0o600, flag: 'wx' });
-  const made = await link(draft, path)
-    .then(
-      () => true,
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === 'EEXIST') return false;
-        throw error;
-      },
-    )
-    .finally(() => unlink(draft));
+  const made = await linked(draft, path);
+  await unlink(draft);
   if (made) return { path, streamKey };
   return { path, streamKey: (await readKey(path)) ?? streamKey };
 }
@@ -49,4 +42,15 @@ async function readKey(path: string): Promise<string | undefined> {
       `${path}: wanted one stream key of 16 to 128 letters, digits, - and _; remove the file to have a new one made`,
     );
   return text;
+}
+
+/** False when `path` is there already. */
+async function linked(draft: string, path: string): Promise<boolean> {
+  try {
+    await link(draft, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
 }

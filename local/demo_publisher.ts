@@ -98,15 +98,15 @@ class TestPicture implements PublisherConnection {
 
 function pictureArguments(clock: boolean): readonly string[] {
   return [
-    ...['-hide_banner', '-nostdin', '-loglevel', 'error'],
-    ...['-re', '-f', 'lavfi', '-i', `testsrc2=size=1280x720:rate=${RATE}`],
-    ...['-re', '-f', 'lavfi', '-i', 'sine=frequency=330:beep_factor=4:sample_rate=48000'],
-    ...['-vf', clock ? `${CLOCK},format=yuv420p` : 'format=yuv420p'],
-    ...['-af', 'volume=0.25'],
+    ['-hide_banner', '-nostdin', '-loglevel', 'error'],
+    ['-re', '-f', 'lavfi', '-i', `testsrc2=size=1280x720:rate=${RATE}`],
+    ['-re', '-f', 'lavfi', '-i', 'sine=frequency=330:beep_factor=4:sample_rate=48000'],
+    ['-vf', clock ? `${CLOCK},format=yuv420p` : 'format=yuv420p'],
+    ['-af', 'volume=0.25'],
     // Like OBS with "zerolatency" and key frames every 2 s: passed through as the top rendition.
-    ...['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-g', String(2 * RATE)],
-    ...['-b:v', '2500k', '-maxrate', '2500k', '-bufsize', '2500k'],
-    ...['-c:a', 'aac', '-b:a', '128k', '-ac', '2'],
-    ...['-flush_packets', '1', '-f', 'flv', 'pipe:1'],
-  ];
+    ['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-g', String(2 * RATE)],
+    ['-b:v', '2500k', '-maxrate', '2500k', '-bufsize', '2500k'],
+    ['-c:a', 'aac', '-b:a', '128k', '-ac', '2'],
+    ['-flush_packets', '1', '-f', 'flv', 'pipe:1'],
+  ].flat();
 }

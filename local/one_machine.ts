@@ -63,7 +63,8 @@ export async function startOneMachine(env: Environment, logger: Logger): Promise
       host: values.bind,
       resolve: (streamId) => registry.resolve(streamId),
       mediaToken,
-      upstreamAllow: '127.0.0.0/8,::1/128',
+      // Its own media server and nothing else.
+      upstreamAllow: new URL(transcoder.address.private).hostname.replaceAll(/[[\]]/g, ''),
       log: (level, message, fields) => logger[level](fields ?? {}, message),
     }).catch(named('HW_EDGE_PORT', values.edgePort));
     return {

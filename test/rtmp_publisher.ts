@@ -81,6 +81,8 @@ export class RtmpPublisher {
         resolve();
       });
     });
+    // The server's FIN is the end, as for an encoder; ours may come before it (`halfClose`).
+    socket.once('end', () => socket.destroy());
     // What goes wrong shows as `closed`.
     socket.on('error', () => undefined);
     socket.on('data', (data: Buffer) => this.#data(data));
@@ -96,20 +98,22 @@ export class RtmpPublisher {
     return publisher;
   }
 
-  /** Connects TCP (and TLS) and sends nothing yet. */
+  /** Connects TCP (and TLS), sends the preamble, and nothing else yet. */
   static async connect(options: RtmpPublisherOptions): Promise<RtmpPublisher> {
-    const { port, host = '127.0.0.1', localAddress } = options;
-    const target = { port, host, allowHalfOpen: true, ...(localAddress === undefined ? {} : { localAddress }) };
-    const socket = options.tls === true ? connectTls({ ...target, rejectUnauthorized: false }) : connectTcp(target);
-    socket.setNoDelay(true);
-    await once(socket, options.tls === true ? 'secureConnect' : 'connect');
-    return new RtmpPublisher(socket, options);
+    const { port, host = '127.0.0.1', localAddress, preamble } = options;
+    const source = localAddress === undefined ? {} : { localAddress };
+    const tcp = connectTcp({ port, host, allowHalfOpen: true, noDelay: true, ...source });
+    await once(tcp, 'connect');
+    if (preamble !== undefined) tcp.write(preamble);
+    if (options.tls !== true) return new RtmpPublisher(tcp, options);
+    const secure = connectTls({ socket: tcp, rejectUnauthorized: false });
+    await once(secure, 'secureConnect');
+    return new RtmpPublisher(secure, options);
   }
 
   /** Sends all from the handshake to publish. Resolves at Publish.Start. @throws RtmpRefused */
   async requestPublish(): Promise<void> {
-    const { key, app, query, preamble, chunkSize = 4096 } = this.#options;
-    if (preamble !== undefined) this.#socket.write(preamble);
+    const { key, app, query, chunkSize = 4096 } = this.#options;
     const name = query === undefined ? key : `${key}?${query}`;
     const started = this.#waitFor((status) => status.code === 'NetStream.Publish.Start' || status.level === 'error');
     this.#socket.write(Buffer.concat([rtmp.publishing(name, app), rtmp.setChunkSize(chunkSize)]));

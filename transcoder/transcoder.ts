@@ -62,7 +62,7 @@ export async function startTranscoder(
     host: settings.bind,
     port: settings.rtmpPort,
     proxyProtocol: settings.proxyProtocol,
-    monotonicMs: clock.monotonicMs,
+    monotonicMs: () => clock.monotonicMs(),
     ...(tls === undefined ? {} : { tls }),
   });
   const close = async () => {

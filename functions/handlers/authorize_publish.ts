@@ -27,7 +27,12 @@ export function createAuthorizePublishFunction(options: AuthorizePublishFunction
     name: 'authorizePublish',
     schema: authorizePublishRequestSchema,
     act: options.decide,
-    describe: ({ app, clientAddress, transcoderId }, reply) => ({ app, clientAddress, transcoderId, ...outcome(reply) }),
+    describe: ({ app, clientAddress, transcoderId }, reply) => ({
+      app,
+      clientAddress,
+      transcoderId,
+      ...outcome(reply),
+    }),
     log: options.log,
     clock: options,
   });

@@ -166,27 +166,10 @@ export function decideClaim(
   const sessionId = resumed?.sessionId ?? makeSessionId(nowMs, random);
   const startedAtMs = resumed?.startedAtMs ?? nowMs;
   const next: Ownership = {
-    streamId: request.streamId,
+    ...newOwnership(request, resumed, nowMs),
     epoch,
     sessionId,
     startedAtMs,
-    serverId: request.serverId,
-    address: request.address,
-    state: 'live',
-    renewedAtMs: nowMs,
-    reportedAtMs: nowMs,
-    restored: false,
-    mediaAgeMs: 0,
-    shape: resumed?.shape,
-    playback: stricter(resumed?.playback, request.playback),
-    record: request.record,
-    title: request.title,
-    released: undefined,
-    windowEndsAtMs: 0,
-    previous:
-      resumed === undefined
-        ? []
-        : [{ epoch: resumed.epoch, address: resumed.address }, ...resumed.previous].slice(0, PREVIOUS_OWNERS),
   };
   const carried: CarryOn = {
     nextMsn: floor.nextMsn,
@@ -205,6 +188,31 @@ export function decideClaim(
       carryOn: carried,
     },
     known: { floor, owner: next },
+  };
+}
+
+/** What the claimer brings, and what it takes over from the session that it resumes. */
+function newOwnership(
+  request: ClaimRequest,
+  resumed: Ownership | undefined,
+  nowMs: number,
+): Omit<Ownership, 'epoch' | 'sessionId' | 'startedAtMs'> {
+  return {
+    streamId: request.streamId,
+    serverId: request.serverId,
+    address: request.address,
+    state: 'live',
+    renewedAtMs: nowMs,
+    reportedAtMs: nowMs,
+    restored: false,
+    mediaAgeMs: 0,
+    shape: resumed?.shape,
+    playback: stricter(resumed?.playback, request.playback),
+    record: request.record,
+    title: request.title,
+    released: undefined,
+    windowEndsAtMs: 0,
+    previous: resumed === undefined ? [] : previousOf(resumed),
   };
 }
 

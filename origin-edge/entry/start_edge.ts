@@ -43,7 +43,7 @@ const gzip = (bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> => gzipSy
 export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
   const assets = await loadWatchAssets();
   const upstream = createNodeUpstream(options.mediaToken);
-  const { app, counters } = createApp({
+  const edge = createApp({
     resolve: options.resolve,
     fetchUpstream: upstream.fetchUpstream,
     monotonicMs: () => performance.now(),
@@ -54,10 +54,10 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
     assets,
     compression: { gzip },
   });
-  const server = await serveNode(app, options.port, options.host);
+  const server = await serveNode(edge, options.port, options.host);
   return {
     port: server.port,
-    counters,
+    counters: edge.counters,
     upstreamSockets: upstream.openSockets,
     close: async (graceMs) => {
       await server.close(graceMs);

@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import type { Hono } from 'hono';
 import files from 'headwater:watch-assets';
 import { createApp } from '../src/app.ts';
+import type { Asker } from '../src/respond.ts';
 import { resolveOverHttp } from '../src/resolve_over_http.ts';
 import { parseUpstreamAllow } from '../src/upstream_allow.ts';
 import type { WatchAsset } from '../src/watch/watch_routes.ts';
@@ -19,10 +20,8 @@ const assets = new Map<string, WatchAsset>(
 );
 
 /** Cloudflare puts its own Accept-Encoding before a Worker, and the viewer's beside it. */
-function acceptEncoding(
-  request: Request & { readonly cf?: { readonly clientAcceptEncoding?: string } },
-): string | null {
-  return request.cf?.clientAcceptEncoding ?? request.headers.get('accept-encoding');
+function acceptEncoding(asker: Asker & { readonly cf?: { readonly clientAcceptEncoding?: string } }): string | null {
+  return asker.cf?.clientAcceptEncoding ?? asker.headers.get('accept-encoding');
 }
 
 function composeApp(env: Environment): Hono {

@@ -19,6 +19,12 @@ export function readTarget(url: string): RequestTarget {
   return { path: url.slice(start, mark), query: url.slice(mark + 1, end) };
 }
 
+/** @param target in origin form: path and query as they stand in the request line */
+export function readOriginForm(target: string): RequestTarget {
+  const mark = target.indexOf('?');
+  return mark < 0 ? { path: target, query: '' } : { path: target.slice(0, mark), query: target.slice(mark + 1) };
+}
+
 const PLAIN_TARGET = /^(?:\/[A-Za-z0-9_~@:!$&'()*+,;=-][A-Za-z0-9._~@:!$&'()*+,;=-]*)*\/?(?:\?|$)/;
 
 /**

@@ -6,8 +6,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { startMachine } from '../../bench/one_machine_process.ts';
-import type { MachineProcess } from '../../bench/one_machine_process.ts';
+import { startMachine } from '../one_machine/machine_process.ts';
+import type { MachineProcess } from '../one_machine/machine_process.ts';
 import { assertNoSecret } from '../secrets/assert_no_secret.ts';
 
 const STREAM_KEY = 'readme-key-4fN7q';

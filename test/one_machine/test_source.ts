@@ -63,12 +63,13 @@ async function generate(options: TestSourceOptions): Promise<TestSource> {
   };
 }
 
-/** Everything but the output's name. */
-export function sourceArguments(options: TestSourceOptions): readonly string[] {
+/** FFmpeg's arguments but for the output's name. @param realTime at the pace of the clock, without an end */
+export function sourceArguments(options: TestSourceOptions, realTime = false): readonly string[] {
   const { size = '320x180', rate = 30, gopSeconds = 1, seconds = 10, videoBitrate = 300_000 } = options;
   const { tracks = 'both', withoutSei = false } = options;
   const gop = String(Math.round(rate * gopSeconds));
   const bitrate = String(videoBitrate);
+  const pace = realTime ? ['-re'] : [];
   const video = [
     ...['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-pix_fmt', 'yuv420p'],
     ...['-g', gop, '-keyint_min', gop, '-sc_threshold', '0', '-threads', '1'],
@@ -76,9 +77,9 @@ export function sourceArguments(options: TestSourceOptions): readonly string[] {
     ...(withoutSei ? ['-bsf:v', 'filter_units=remove_types=6'] : []),
   ];
   return [
-    ...(tracks === 'audio' ? [] : ['-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=${rate}`]),
-    ...(tracks === 'video' ? [] : ['-f', 'lavfi', '-i', 'sine=frequency=330:beep_factor=4:sample_rate=48000']),
-    ...['-t', String(seconds)],
+    ...(tracks === 'audio' ? [] : [...pace, '-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=${rate}`]),
+    ...(tracks === 'video' ? [] : [...pace, '-f', 'lavfi', '-i', 'sine=frequency=330:beep_factor=4:sample_rate=48000']),
+    ...(realTime ? [] : ['-t', String(seconds)]),
     ...(tracks === 'audio' ? [] : video),
     ...(tracks === 'video' ? [] : ['-c:a', 'aac', '-b:a', '64k', '-ac', '2']),
     ...['-f', 'flv'],

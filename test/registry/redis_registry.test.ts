@@ -1,6 +1,6 @@
 /** The registry on Redis servers of our own (alone, with TLS, as a cluster of two) against the contract and the model. */
 import { webcrypto } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe } from 'vitest';
 import { createRedisAccess } from '../../functions/registry/redis_access.ts';
 import { createRedisRegistry } from '../../functions/registry/redis_registry.ts';
 import { startRedis } from './redis_server.ts';
@@ -18,6 +18,8 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
 end
 return 'ok'`;
 
+const random = (length: number) => webcrypto.getRandomValues(new Uint8Array(length));
+
 async function onRedis(server: RedisServer): Promise<RegistryUnderTest> {
   let offsetMs = 0;
   const empty = async () => {
@@ -25,12 +27,11 @@ async function onRedis(server: RedisServer): Promise<RegistryUnderTest> {
   };
   await empty();
   const redis = createRedisAccess({ url: server.url, ...(server.ca !== undefined && { tls: { ca: server.ca } }) });
-  const random = (length: number) => webcrypto.getRandomValues(new Uint8Array(length));
   return {
     registry: createRedisRegistry({ redis, random, clockOffsetMs: () => offsetMs }),
     nowMs: async () => {
       const [seconds = 0, micros = 0] = (await server.nodes[0]?.time()) ?? [];
-      return Number(seconds) * 1000 + Number(micros) / 1000 + offsetMs;
+      return seconds * 1000 + micros / 1000 + offsetMs;
     },
     advance: async (ms) => {
       offsetMs += ms;

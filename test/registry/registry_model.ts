@@ -4,7 +4,7 @@
  * a signed session never becomes public.
  */
 import fc from 'fast-check';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { FleetWorld } from './fleet_world.ts';
 import type { MakeRegistry } from './registry_under_test.ts';
 
@@ -46,7 +46,7 @@ const step = fc.oneof(
 export function registryModel(name: string, makeRegistry: MakeRegistry, options: { readonly runs: number }): void {
   describe(`a fleet on the registry, ${name}`, () => {
     test(`keeps its promises in ${options.runs} random histories`, { timeout: 300_000 }, async () => {
-      await fc.assert(
+      const histories = await fc.check(
         fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40, size: 'max' }), async (steps) => {
           const made = await makeRegistry();
           try {
@@ -60,6 +60,7 @@ export function registryModel(name: string, makeRegistry: MakeRegistry, options:
         }),
         { numRuns: options.runs },
       );
+      expect(histories.failed ? fc.defaultReportMessage(histories) : '').toBe('');
     });
   });
 }

@@ -2,7 +2,7 @@
  * What the registry's contract suite and model need of an implementation: the registry, and power over its time and
  * memory.
  */
-import type { Registry } from '../../contracts/registry.ts';
+import type { ClaimReply, ClaimRequest, Registry } from '../../contracts/registry.ts';
 
 export interface RegistryUnderTest {
   /** Waits 5 s after it was found empty, has a reconnect window of 60 s. */
@@ -17,3 +17,9 @@ export interface RegistryUnderTest {
 }
 
 export type MakeRegistry = () => Promise<RegistryUnderTest>;
+
+/** What a test of the contract is given: the registry, settled, and a claim that must be granted. */
+export interface ContractSubject {
+  readonly made: RegistryUnderTest;
+  readonly granted: (request: ClaimRequest) => Promise<Extract<ClaimReply, { outcome: 'granted' }>>;
+}

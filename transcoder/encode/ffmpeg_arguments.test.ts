@@ -33,7 +33,7 @@ const FLV = '-fpsprobesize 0 -analyzeduration 1000000 -f flv -i pipe:0';
 const MP4 = '-map_metadata -1 -use_editlist 0 -output_ts_offset 10 -flush_packets 1 -f mp4 -movflags';
 const FLAGS = '+cmaf+empty_moov+default_base_moof+frag_discont+skip_trailer';
 const X264 = '-c:v libx264 -preset superfast -profile:v high -threads 1 -x264-params';
-const PARAMS = 'rc-lookahead=10:mbtree=1:weightp=1:scenecut=0:open-gop=0';
+const PARAMS = 'rc-lookahead=6:mbtree=1:weightp=1:subme=2:bframes=2:scenecut=0:open-gop=0';
 const GRID = '-fps_mode passthrough -g 60 -keyint_min 60';
 const FOLLOW = '-force_key_frames source -fps_mode passthrough -enc_time_base 1:90000 -g 100000 -keyint_min 1';
 const PART = '-video_track_timescale 90000 -frag_duration 483333';
@@ -63,7 +63,7 @@ describe('buildFfmpegCommand', () => {
   it('encodes a whole ladder on its own grid', () => {
     const { args, pipes } = command({ video: VIDEO, audio: AUDIO }, 'encode');
     expect(lines(args)).toEqual([
-      `${GLOBAL} -threads 1 -flags low_delay ${FLV}`,
+      `${GLOBAL} -threads 1 ${FLV}`,
       picture('fps=30/1,scale=640:360:flags=bicubic', [800_000, 856_000], GRID, 3),
       picture('fps=30/1,scale=854:480:flags=bicubic', [1_400_000, 1_498_000], GRID, 4),
       picture('fps=30/1,scale=1280:720:flags=bicubic', [2_800_000, 2_996_000], GRID, 5),
@@ -85,7 +85,7 @@ describe('buildFfmpegCommand', () => {
     const source = { video: { ...VIDEO, width: 854, height: 480 } };
     const { args } = command(source, 'copy');
     expect(lines(args)).toEqual([
-      `${GLOBAL} -threads 1 -flags low_delay ${FLV}`,
+      `${GLOBAL} -threads 1 ${FLV}`,
       picture('scale=640:360:flags=bicubic', [800_000, 856_000], FOLLOW, 3),
       `-map 0:v:0 -c:v copy ${PART} ${MP4} ${FLAGS}+frag_keyframe -protocol_whitelist pipe pipe:4`,
       poster(5, '854:480'),
@@ -96,7 +96,7 @@ describe('buildFfmpegCommand', () => {
     const source = { video: { ...VIDEO, width: 640, height: 360 }, audio: AUDIO };
     const { args } = command(source, 'copy');
     expect(lines(args)).toEqual([
-      `${GLOBAL} -threads 1 -flags low_delay -skip_frame nokey ${FLV}`,
+      `${GLOBAL} -threads 1 -skip_frame nokey ${FLV}`,
       `-map 0:v:0 -c:v copy ${PART} ${MP4} ${FLAGS}+frag_keyframe -protocol_whitelist pipe pipe:3`,
       sound(96_000, 4),
       poster(5, '640:360'),
@@ -105,7 +105,7 @@ describe('buildFfmpegCommand', () => {
 
   it('makes audio alone', () => {
     const { args, pipes } = command({ audio: AUDIO }, 'copy');
-    expect(lines(args)).toEqual([`${GLOBAL} -threads 1 -flags low_delay ${FLV}`, sound(128_000, 3)]);
+    expect(lines(args)).toEqual([`${GLOBAL} -threads 1 ${FLV}`, sound(128_000, 3)]);
     expect(pipes).toEqual([{ kind: 'audio', fd: 3, audioIndex: 0 }]);
   });
 

@@ -80,7 +80,7 @@ function inputArguments(plan: EncodePlan): Arguments {
     PIPES_ONLY, // before the input: for the input
     ['-copyts'], // one time line on all outputs: each would otherwise be rebased to its own first packet
     // One decoder thread adds no frame of delay; high frame rates need a second one, which costs one frame.
-    fast ? ['-threads', '2'] : ['-threads', '1', '-flags', 'low_delay'],
+    ['-threads', fast ? '2' : '1'],
     copyOnly ? ['-skip_frame', 'nokey'] : [], // only the poster decodes: key frames are enough
     ['-fpsprobesize', '0'], // do not wait for frames to guess a rate that the plan knows: 1.3 s sooner
     ['-analyzeduration', '1000000'], // at most 1 s of media to find a track that was announced

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { isStreamKey, parseConnectTarget, parsePublishTarget } from './publish_target.ts';
-import { PublishRefused } from './publisher.ts';
 
 const APPS = ['stream', 'live'];
 
@@ -66,13 +65,10 @@ describe('publish target', () => {
     ['stream', `key?${Array.from({ length: 33 }, (_, n) => `a${n}=1`).join('&')}`],
     ['stream/../x', 'key'],
   ])('refuses app %j with name %j, and repeats neither', (app, name) => {
-    expect(() => parse(app, name)).toThrow(PublishRefused);
-    try {
-      parse(app, name);
-    } catch (error) {
-      expect(error).toHaveProperty('code', 'NetStream.Publish.BadName');
-      expect(String(error)).not.toContain('key\n');
-    }
+    expect(() => parse(app, name)).toThrow(
+      expect.objectContaining({ name: 'PublishRefused', code: 'NetStream.Publish.BadName' }),
+    );
+    expect(() => parse(app, name)).not.toThrow(/key\n|ke y|__proto__|\.\./);
   });
 
   test.each([['admin'], ['streams'], [''], [undefined], [5], ['STREAM']])('refuses the app %j', (app) => {

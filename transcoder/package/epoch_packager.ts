@@ -120,6 +120,11 @@ export class EpochPackager {
     return ticksToSeconds(this.#segmentPlan.longestGop);
   }
 
+  /** The publisher has sent a key frame that will be shown at this time on the pipes' timeline, seconds. */
+  announceKeyFrame(seconds: number): void {
+    this.#segmentPlan.announce(secondsToTicks(seconds));
+  }
+
   /** Bytes from the video pipe of a rendition. The chunk becomes the packager's. */
   video(rendition: number, chunk: Buffer): void {
     this.#guard('video', rendition, () => {

@@ -17,6 +17,9 @@ export interface SegmentPlanOptions {
 const ROUNDING_SECONDS = 0.45;
 /** Two renditions' times of one picture differ by less: milliseconds of RTMP against a 90 kHz grid. */
 const SAME_PICTURE_TICKS = 180;
+/** An announced key frame is recognised at the end of a part within this: less than half a frame at 60 per second. */
+const ANNOUNCED_TICKS = 700;
+const MAX_ANNOUNCED = 64;
 
 export class SegmentPlan {
   readonly #mode: SegmentPlanOptions['mode'];
@@ -28,6 +31,8 @@ export class SegmentPlan {
   #base = 0;
   #longestGop: number;
   #lastKeyframe: number | undefined;
+  /** Presentation times of key frames that the publisher sent, ascending. */
+  #announced: number[] = [];
 
   constructor({ mode, targetDuration, segmentSeconds }: SegmentPlanOptions) {
     this.#mode = mode;
@@ -48,6 +53,18 @@ export class SegmentPlan {
     if (last === undefined) return this.#append(pts);
     if (pts <= last + SAME_PICTURE_TICKS) return this.#find(pts);
     return this.#cutsAt(pts - last) ? this.#append(pts) : undefined;
+  }
+
+  /** The publisher has sent a key frame with this presentation time, 90 kHz: known before FFmpeg gives it out. */
+  announce(pts: number): void {
+    this.#announced.push(pts);
+    if (this.#announced.length > MAX_ANNOUNCED) this.#announced.shift();
+  }
+
+  /** True when a key frame that was announced for this time begins a segment: the one before it is whole then. */
+  announcedStart(pts: number): boolean {
+    const announced = this.#announced.find((candidate) => Math.abs(candidate - pts) <= ANNOUNCED_TICKS);
+    return announced !== undefined && this.atKeyframe(announced) !== undefined;
   }
 
   /** Index of the segment that this picture lies in; undefined before the first one. */

@@ -55,6 +55,14 @@ test('a known GOP closes its segment with its last frame, another waits for the 
   expect(cut(new SegmentPlan(GRID), samples).at(-1)?.kind).toBe('part');
 });
 
+test('a key frame that was announced closes the segment before it, so that no part is hinted that never comes', () => {
+  const plan = new SegmentPlan(SOURCE);
+  for (const pts of [0, 90_045, 180_000]) plan.announce(pts);
+  const samples = pictures({ from: 0, count: 60 });
+  expect(cut(plan, samples).at(-1)).toEqual({ kind: 'segment-end', segment: 0 });
+  expect(cut(new SegmentPlan(SOURCE), samples).at(-1)?.kind).toBe('part');
+});
+
 test('pictures before the first key frame are dropped', () => {
   const samples = pictures({ from: 0, count: 70 }).slice(10);
   expect(parts(cut(new SegmentPlan(GRID), samples))[0]?.baseDecodeTime).toBe(180_000);

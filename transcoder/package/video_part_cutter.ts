@@ -140,7 +140,11 @@ export class VideoPartCutter {
     if (first !== undefined && sample.dts + sample.duration - first.dts > this.#longestPart) this.#closePart();
     this.#part.push({ ...sample });
     this.#framesInSegment += 1;
-    if (this.#part.length >= this.#partFrames) this.#closePart();
+    if (this.#part.length >= this.#partFrames) {
+      this.#closePart();
+      // A hint at a part that never comes is an error to players: close the segment as soon as its end is known.
+      if (this.#plan.announcedStart(this.#publishedEnd + this.#offset)) this.#endSegment();
+    }
     if (this.#framesInSegment === this.#gopFrames) {
       this.#closePart();
       this.#endSegment();

@@ -155,7 +155,7 @@ export class EncoderLane {
       this.#options.logger.error({ epoch: run.epoch, err: error }, 'the epoch could not be finished');
     });
     this.#closing = closing;
-    void closing.then(() => {
+    void closing.finally(() => {
       if (this.#closing === closing) this.#isClosing = false;
     });
   }

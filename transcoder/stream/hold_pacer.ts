@@ -3,22 +3,43 @@
  * Apple's players give up after 1.5 target durations without a new segment.
  */
 
-export interface HoldState {
-  readonly nowMs: number;
-  /** When the newest part was appended, monotonic ms. */
-  readonly lastPartAtMs: number;
-  /** Nothing is coming out of an encoder and nothing is being flushed. */
-  readonly silent: boolean;
-  readonly partSeconds: number;
-}
-
 /** A part may be this late before the standing picture steps in, ms: an epoch that just ended may still be followed at once. */
 const PATIENCE_MS = 400;
 
-/** How many parts of standing picture are due now. */
-export function holdPartsDue(state: HoldState): number {
-  const partMs = state.partSeconds * 1000;
-  const lateMs = state.nowMs - state.lastPartAtMs;
-  if (!state.silent || lateMs < partMs + PATIENCE_MS) return 0;
-  return Math.floor(lateMs / partMs);
+export class HoldPacer {
+  readonly #partMs: number;
+  /** Monotonic time up to which the playlist has media. */
+  #edgeMs: number;
+  #holding = false;
+  #version = -1;
+
+  constructor(partSeconds: number, nowMs: number) {
+    this.#partMs = partSeconds * 1000;
+    this.#edgeMs = nowMs;
+  }
+
+  /**
+   * How many parts of standing picture are due now.
+   * @param version of the window: a change since `held` means that media came
+   * @param silent nothing is coming out of an encoder and nothing is being flushed
+   */
+  due(nowMs: number, version: number, silent: boolean): number {
+    if (version !== this.#version || !silent) {
+      // While an encoder works, its parts set the pace, however late they are.
+      if (version !== this.#version) this.#edgeMs = nowMs;
+      this.#version = version;
+      this.#holding = false;
+      return 0;
+    }
+    const lateMs = nowMs - this.#edgeMs;
+    if (lateMs < this.#partMs + (this.#holding ? 0 : PATIENCE_MS)) return 0;
+    return Math.floor(lateMs / this.#partMs);
+  }
+
+  /** A part of standing picture was appended; `version` is the window's after it. */
+  held(version: number): void {
+    this.#holding = true;
+    this.#edgeMs += this.#partMs;
+    this.#version = version;
+  }
 }

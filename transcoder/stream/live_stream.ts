@@ -15,7 +15,7 @@ import type { StreamView } from '../serve/stream_view.ts';
 import { EncoderLane } from './encoder_lane.ts';
 import type { OpenEpochRun } from './epoch_run.ts';
 import type { GopMemory } from './gop_memory.ts';
-import { holdPartsDue } from './hold_pacer.ts';
+import { HoldPacer } from './hold_pacer.ts';
 import { PublisherFeed } from './publisher_feed.ts';
 import { judgeSource, planEpoch } from './source_policy.ts';
 import type { PolicyVerdict } from './source_policy.ts';
@@ -47,9 +47,13 @@ interface Publisher {
   readonly lane: EncoderLane;
 }
 
+/** Encoders overshoot. */
+const BITRATE_TOLERANCE = 1.1;
+
 export class LiveStream {
   readonly #options: LiveStreamOptions;
   readonly #logger: Logger;
+  readonly #pacer: HoldPacer;
   #publisher: Publisher | undefined;
   /** The lane whose picture is held while the publisher is away. */
   #lane: EncoderLane | undefined;
@@ -64,6 +68,7 @@ export class LiveStream {
     this.#options = options;
     this.#epoch = epoch;
     this.#logger = options.logger;
+    this.#pacer = new HoldPacer(options.settings.partSeconds, options.clock.monotonicMs());
   }
 
   get streamId(): StreamId {
@@ -230,6 +235,7 @@ export class LiveStream {
     const { feed, lane } = publisher;
     lane.supervise(now);
     if (feed.mediaAgeMs > QUIET_MS) lane.pause('the publisher fell silent');
+    this.#limitBitrate(publisher);
     const run = lane.run;
     if (run === undefined || this.#mustEncode) return;
     const source = feed.tracker.describe();
@@ -243,6 +249,16 @@ export class LiveStream {
     this.#mustEncode = true;
     this.#remember(feed);
     lane.replaceNow(verdict.reason);
+  }
+
+  /** The operator's webhook may bound a publisher's bitrate. */
+  #limitBitrate({ feed, connection }: Publisher): void {
+    const { maxBitrateKbps } = this.#options.grant;
+    const kbps = (feed.meter.bitrate ?? 0) / 1000;
+    if (maxBitrateKbps === undefined || kbps <= maxBitrateKbps * BITRATE_TOLERANCE) return;
+    const reason = `video of ${Math.round(kbps)} kb/s arrived over 10 s, at most ${maxBitrateKbps} kb/s are allowed`;
+    this.#logger.warn({ kbps: Math.round(kbps), maxBitrateKbps }, 'publisher refused: its bitrate is too high');
+    connection.reject('NetStream.Publish.Rejected', reason);
   }
 
   #judge(feed: PublisherFeed, source: SourceDescription, copied?: RenditionPlan): PolicyVerdict {
@@ -259,14 +275,10 @@ export class LiveStream {
   #hold(now: number): void {
     const lane = this.#publisher?.lane.silent === false ? undefined : this.#lane;
     const { window, settings } = this.#options;
-    const due = holdPartsDue({
-      nowMs: now,
-      lastPartAtMs: window.lastPartAtMs,
-      silent: lane?.lastRun !== undefined,
-      partSeconds: settings.partSeconds,
-    });
+    const due = this.#pacer.due(now, window.version, lane?.lastRun !== undefined);
     for (let count = 0; count < due; count += 1) {
       if (lane?.lastRun?.hold(settings.partSeconds) !== true) return;
+      this.#pacer.held(window.version);
     }
   }
 

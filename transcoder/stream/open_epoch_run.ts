@@ -8,6 +8,7 @@ import { OUTPUT_OFFSET_SECONDS } from '../encode/ffmpeg_arguments.ts';
 import type { EncodePlan } from '../encode/encode_plan.ts';
 import type { Clock } from '../clock.ts';
 import type { MediaTag } from '../flv/media_tag.ts';
+import { inspectVideoTag } from '../flv/video_tag.ts';
 import type { Logger } from '../logger.ts';
 import { EpochPackager } from '../package/epoch_packager.ts';
 import type { PackageError } from '../package/epoch_packager.ts';
@@ -38,6 +39,8 @@ class FfmpegRun implements EpochRun {
   /** What came before the packager took over: until then the epoch before may still hold its picture. */
   #early: Chunk[] = [];
   readonly #earlyBytes = new Map<number, number>();
+  /** Times of key frames that went in before there was a packager, seconds. */
+  #announced: number[] = [];
   #packager: EpochPackager | undefined;
   #hasOutput = false;
   #ending = false;
@@ -53,7 +56,7 @@ class FfmpegRun implements EpochRun {
       ffmpeg: dependencies.ffmpeg,
       plan: options.plan,
       settings: dependencies.encoder,
-      monotonicMs: dependencies.clock.monotonicMs,
+      monotonicMs: () => dependencies.clock.monotonicMs(),
       startTimer: (callback, delayMs) => dependencies.clock.after(delayMs, callback),
       onLogLine: (line) => dependencies.logger.debug({ epoch: options.epoch, line }, 'FFmpeg'),
       outputs: {
@@ -85,6 +88,7 @@ class FfmpegRun implements EpochRun {
   }
 
   write(tag: MediaTag): void {
+    if (tag.kind === 'video' && this.#options.plan.followsSource) this.#announceKeyFrame(tag);
     this.#encoder.write(tag);
   }
 
@@ -107,6 +111,15 @@ class FfmpegRun implements EpochRun {
 
   hold(seconds: number): boolean {
     return this.#packager?.hold(seconds) ?? false;
+  }
+
+  /** Segments end where the source's key frames stand: the packager is told before FFmpeg gives them out. */
+  #announceKeyFrame(tag: MediaTag): void {
+    const info = inspectVideoTag(tag.body);
+    if (info?.keyFrame !== true) return;
+    const seconds = OUTPUT_OFFSET_SECONDS + (tag.timestampMs + info.compositionTimeMs) / 1000;
+    if (this.#packager === undefined) this.#announced.push(seconds);
+    else this.#packager.announceKeyFrame(seconds);
   }
 
   #output(chunk: Chunk): void {
@@ -135,6 +148,8 @@ class FfmpegRun implements EpochRun {
       onTracks: (tracks) => window.tracksKnown(plan, tracks),
       onError: (error) => this.#packageError(error),
     });
+    for (const seconds of this.#announced) this.#packager.announceKeyFrame(seconds);
+    this.#announced = [];
     const early = this.#early;
     this.#early = [];
     for (const chunk of early) this.#package(this.#packager, chunk);

@@ -43,8 +43,6 @@ export class SessionWindow {
   #shape: SessionShape | undefined;
   #multivariant: string | undefined;
   #poster: Buffer | undefined;
-  #lastVersion = -1;
-  #lastPartAtMs = 0;
   #ended = false;
 
   constructor(options: SessionWindowOptions) {
@@ -57,14 +55,9 @@ export class SessionWindow {
     return this.#shape;
   }
 
-  /** When the newest part was seen, monotonic ms. Looked at on every tick. */
-  get lastPartAtMs(): number {
-    const version = this.#opened?.window.version ?? -1;
-    if (version !== this.#lastVersion) {
-      this.#lastVersion = version;
-      this.#lastPartAtMs = this.#options.clock.monotonicMs();
-    }
-    return this.#lastPartAtMs;
+  /** Rises with every part. */
+  get version(): number {
+    return this.#opened?.window.version ?? 0;
   }
 
   get targetDuration(): number | undefined {

@@ -1,0 +1,89 @@
+/**
+ * Answers everything that is no page: media, preflights, wrong methods, wrong paths. What it looks things up in is given
+ * to it.
+ */
+import { ContractError } from '../../contracts/contract_error.ts';
+import { parseMediaPath } from '../../contracts/media_paths.ts';
+import type { MediaPath } from '../../contracts/media_paths.ts';
+import { parsePlaylistQuery } from '../../contracts/playlist_query.ts';
+import type { PlaylistQuery } from '../../contracts/playlist_query.ts';
+import type { EdgeCounters } from './edge_counters.ts';
+import { objectKey } from './edge_objects.ts';
+import type { EdgeObjects } from './edge_objects.ts';
+import { readTarget } from './request_target.ts';
+import type { RequestTarget } from './request_target.ts';
+import { respond, toResponse } from './respond.ts';
+import type { Asker, Compression, Reply } from './respond.ts';
+import type { StreamLookup } from './stream_lookup.ts';
+import { preflight, problem, wrongMethod } from './viewer_headers.ts';
+
+export interface MediaHandlerParts {
+  readonly lookup: Pick<StreamLookup, 'policy' | 'find'>;
+  readonly objects: Pick<EdgeObjects, 'peek' | 'load'>;
+  readonly counters: EdgeCounters;
+  readonly monotonicMs: () => number;
+  readonly compression: Compression;
+}
+
+export interface MediaHandler {
+  /** The reply, when the stream is public and the object in memory. */
+  readonly fromMemory: (asker: Asker, target: RequestTarget) => Reply | undefined;
+  readonly serve: (request: Request) => Response | Promise<Response>;
+}
+
+const NO_QUERY: PlaylistQuery = { skip: false };
+
+export function createMediaHandler(parts: MediaHandlerParts): MediaHandler {
+  const { lookup, objects, counters, monotonicMs, compression } = parts;
+  const fromMemory = (asker: Asker, target: RequestTarget): Reply | undefined => {
+    if (asker.method !== 'GET' && asker.method !== 'HEAD') return undefined;
+    const path = parseMediaPath(target.path);
+    if (path === undefined || lookup.policy(path.streamId) !== 'public') return undefined;
+    const query = readQuery(path, target.query);
+    if (query instanceof ContractError) return undefined;
+    const object = objects.peek(objectKey(path, target.path, query));
+    if (object === undefined) return undefined;
+    const reply = respond(asker, object, monotonicMs(), compression);
+    if (reply instanceof Promise) return undefined;
+    counters.requests += 1;
+    counters.memoryHits += 1;
+    return reply;
+  };
+  const serve = (request: Request): Response | Promise<Response> => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      return request.method === 'OPTIONS' ? preflight() : wrongMethod();
+    }
+    const target = readTarget(request.url);
+    const reply = fromMemory(request, target);
+    return reply === undefined ? serveSlowly(parts, request, target) : toResponse(reply);
+  };
+  return { fromMemory, serve };
+}
+
+async function serveSlowly(parts: MediaHandlerParts, request: Request, target: RequestTarget): Promise<Response> {
+  const { lookup, objects, counters, monotonicMs, compression } = parts;
+  const path = parseMediaPath(target.path);
+  if (path === undefined) return problem({ status: 404, title: 'Not Found' });
+  counters.requests += 1;
+  const query = readQuery(path, target.query);
+  if (query instanceof ContractError) return problem({ status: 400, title: 'Bad Request', detail: query.message });
+  if (lookup.policy(path.streamId) === undefined) await lookup.find(path.streamId).catch(() => undefined);
+  const policy = lookup.policy(path.streamId);
+  // Fails closed: whatever is not known to be public wants a token, and this edge has no keys to check one by.
+  if (policy !== undefined && policy !== 'public') {
+    return problem({ status: 401, title: 'Unauthorized' }, { 'www-authenticate': 'Bearer' });
+  }
+  const key = objectKey(path, target.path, query);
+  const object = objects.peek(key) ?? (await objects.load(path, key, query));
+  return toResponse(await respond(request, object, monotonicMs(), compression));
+}
+
+function readQuery(path: MediaPath, query: string): PlaylistQuery | ContractError {
+  if (path.kind !== 'media' || query === '') return NO_QUERY;
+  try {
+    return parsePlaylistQuery(query);
+  } catch (error) {
+    if (error instanceof ContractError) return error;
+    throw error;
+  }
+}
