@@ -7,7 +7,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { problemBody } from '../../contracts/problem.ts';
 import type { EdgeApp } from '../src/app.ts';
-import { isPlainTarget, readOriginForm } from '../src/request_target.ts';
+import { isPlainTarget } from '../src/request_target.ts';
 import { problemHeaders } from '../src/viewer_headers.ts';
 
 export interface NodeServer {
@@ -84,7 +84,7 @@ function answerFromMemory(
       },
     },
   };
-  const reply = edge.fromMemory(asker, readOriginForm(request.url ?? ''));
+  const reply = edge.fromMemory(asker, request.url ?? '');
   if (reply === undefined) return false;
   response.writeHead(reply.status, reply.headers);
   if (reply.body === null) response.end();

@@ -14,7 +14,7 @@ import type { MediaHandler } from './media_handler.ts';
 import { MediaLoader } from './media_loader.ts';
 import { ObjectCache } from './object_cache.ts';
 import { PlaylistLoader } from './playlist_loader.ts';
-import { readTarget } from './request_target.ts';
+import { originFormOf, readTarget } from './request_target.ts';
 import type { Compression } from './respond.ts';
 import { StreamLookup } from './stream_lookup.ts';
 import type { AddressFilter } from './upstream_allow.ts';
@@ -71,7 +71,10 @@ export function createApp(deps: AppDependencies): EdgeApp {
   const pages = composePages(deps);
   app.onError((error, c) => {
     counters.internalErrors += 1;
-    deps.log('error', 'a request failed', { path: readTarget(c.req.raw.url).path, error: String(error.stack) });
+    deps.log('error', 'a request failed', {
+      path: readTarget(originFormOf(c.req.raw.url)).path,
+      error: String(error.stack),
+    });
     return problem({ status: 500, title: 'Internal Server Error' });
   });
   app.get('/', () => redirect('/watch'));

@@ -3,6 +3,7 @@
  * to it.
  */
 import { ContractError } from '../../contracts/contract_error.ts';
+import type { StreamId } from '../../contracts/ids.ts';
 import { parseMediaPath } from '../../contracts/media_paths.ts';
 import type { MediaPath } from '../../contracts/media_paths.ts';
 import { parsePlaylistQuery } from '../../contracts/playlist_query.ts';
@@ -10,10 +11,10 @@ import type { PlaylistQuery } from '../../contracts/playlist_query.ts';
 import type { EdgeCounters } from './edge_counters.ts';
 import { objectKey } from './edge_objects.ts';
 import type { EdgeObjects } from './edge_objects.ts';
-import { readTarget } from './request_target.ts';
-import type { RequestTarget } from './request_target.ts';
+import { originFormOf, readTarget } from './request_target.ts';
 import { respond, toResponse } from './respond.ts';
 import type { Asker, Compression, Reply } from './respond.ts';
+import type { StoredObject } from './stored_object.ts';
 import type { StreamLookup } from './stream_lookup.ts';
 import { preflight, problem, wrongMethod } from './viewer_headers.ts';
 
@@ -26,8 +27,11 @@ export interface MediaHandlerParts {
 }
 
 export interface MediaHandler {
-  /** The reply, when the stream is public and the object in memory. */
-  readonly fromMemory: (asker: Asker, target: RequestTarget) => Reply | undefined;
+  /**
+   * The reply, when the stream is public and the object in memory.
+   * @param target in origin form (RFC 9112 section 3.2.1)
+   */
+  readonly fromMemory: (asker: Asker, target: string) => Reply | undefined;
   readonly serve: (request: Request) => Response | Promise<Response>;
 }
 
@@ -35,13 +39,22 @@ const NO_QUERY: PlaylistQuery = { skip: false };
 
 export function createMediaHandler(parts: MediaHandlerParts): MediaHandler {
   const { lookup, objects, counters, monotonicMs, compression } = parts;
-  const fromMemory = (asker: Asker, target: RequestTarget): Reply | undefined => {
-    if (asker.method !== 'GET' && asker.method !== 'HEAD') return undefined;
-    const path = parseMediaPath(target.path);
+  const find = (target: string): StoredObject | undefined => {
+    // A target that is a key as it stands needs no parsing: nothing but what was parsed becomes a key.
+    const known = objects.peek(target);
+    if (known !== undefined) {
+      return lookup.policy(target.slice(1, target.indexOf('/', 1)) as StreamId) === 'public' ? known : undefined;
+    }
+    const { path: pathname, query: queryText } = readTarget(target);
+    if (queryText === '') return undefined;
+    const path = parseMediaPath(pathname);
     if (path === undefined || lookup.policy(path.streamId) !== 'public') return undefined;
-    const query = readQuery(path, target.query);
-    if (query instanceof ContractError) return undefined;
-    const object = objects.peek(objectKey(path, target.path, query));
+    const query = readQuery(path, queryText);
+    return query instanceof ContractError ? undefined : objects.peek(objectKey(path, pathname, query));
+  };
+  const fromMemory = (asker: Asker, target: string): Reply | undefined => {
+    if (asker.method !== 'GET' && asker.method !== 'HEAD') return undefined;
+    const object = find(target);
     if (object === undefined) return undefined;
     const reply = respond(asker, object, monotonicMs(), compression);
     if (reply instanceof Promise) return undefined;
@@ -53,15 +66,16 @@ export function createMediaHandler(parts: MediaHandlerParts): MediaHandler {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return request.method === 'OPTIONS' ? preflight() : wrongMethod();
     }
-    const target = readTarget(request.url);
+    const target = originFormOf(request.url);
     const reply = fromMemory(request, target);
     return reply === undefined ? serveSlowly(parts, request, target) : toResponse(reply);
   };
   return { fromMemory, serve };
 }
 
-async function serveSlowly(parts: MediaHandlerParts, request: Request, target: RequestTarget): Promise<Response> {
+async function serveSlowly(parts: MediaHandlerParts, request: Request, originForm: string): Promise<Response> {
   const { lookup, objects, counters, monotonicMs, compression } = parts;
+  const target = readTarget(originForm);
   const path = parseMediaPath(target.path);
   if (path === undefined) return problem({ status: 404, title: 'Not Found' });
   counters.requests += 1;

@@ -8,19 +8,16 @@ export interface RequestTarget {
   readonly query: string;
 }
 
-/** @param url absolute, as in `Request.url` */
-export function readTarget(url: string): RequestTarget {
+/** @param url absolute, as in `Request.url`; the fragment, which no client sends, goes */
+export function originFormOf(url: string): string {
   const start = url.indexOf('/', url.indexOf('://') + 3);
-  if (start < 0) return { path: '/', query: '' };
+  if (start < 0) return '/';
   const hash = url.indexOf('#', start);
-  const end = hash < 0 ? url.length : hash;
-  const mark = url.indexOf('?', start);
-  if (mark < 0 || mark > end) return { path: url.slice(start, end), query: '' };
-  return { path: url.slice(start, mark), query: url.slice(mark + 1, end) };
+  return hash < 0 ? url.slice(start) : url.slice(start, hash);
 }
 
-/** @param target in origin form: path and query as they stand in the request line */
-export function readOriginForm(target: string): RequestTarget {
+/** @param target in origin form (RFC 9112 section 3.2.1): path and query as they stand in the request line */
+export function readTarget(target: string): RequestTarget {
   const mark = target.indexOf('?');
   return mark < 0 ? { path: target, query: '' } : { path: target.slice(0, mark), query: target.slice(mark + 1) };
 }

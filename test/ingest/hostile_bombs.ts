@@ -66,9 +66,9 @@ export const BOMB_CASES: readonly HostileCase[] = [
     'leaks',
   ),
   hostile(
-    'video on 12 chunk streams, 8 MiB declared each',
+    'video on 12 chunk streams, 4 MiB declared each',
     'good',
-    (key) => [rtmp.publishing(key), started, declared(8 << 20)],
+    (key) => [rtmp.publishing(key), started, declared(4 << 20)],
     closed,
     'accepts',
   ),

@@ -11,9 +11,11 @@ import { createInterface } from 'node:readline';
 export interface MachineProcess {
   readonly child: ChildProcess;
   readonly pid: number;
-  readonly ports: { readonly rtmp: number; readonly media: number; readonly edge: number };
+  readonly ports: { readonly rtmp: number; readonly rtmps?: number; readonly media: number; readonly edge: number };
   /** Everything that it logged so far. */
   readonly log: () => string;
+  /** Its exit code once it has ended, null after a signal. */
+  readonly exited: Promise<number | null>;
   /** SIGTERM, then wait; the folder is removed. @returns the exit code */
   stop(): Promise<number | null>;
 }
@@ -56,6 +58,7 @@ export async function startMachine(
     pid,
     ports,
     log: () => log,
+    exited,
     stop: async () => {
       child.kill('SIGTERM');
       const code = await exited;

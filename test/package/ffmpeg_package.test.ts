@@ -18,6 +18,8 @@ import { SegmentWindow } from '../../transcoder/package/segment_window.ts';
 import type { PublishedSegment } from '../../transcoder/package/segment_window.ts';
 import { StreamWindowView } from '../../transcoder/package/stream_window_view.ts';
 
+HLS.setOptions({ strictMode: true });
+
 const run = promisify(execFile);
 const EPOCH = 7 as Epoch;
 const NEVER = new AbortController().signal;
@@ -88,6 +90,34 @@ function ffmpegArguments(seconds: number, hasAudio: boolean, x264: readonly stri
   ];
 }
 
+/** As a publisher's encoder sends it: whole milliseconds, B-frames, a key frame each second. */
+async function recordFlv(seconds: number): Promise<string> {
+  const file = join(folder, `source-${seconds}.flv`);
+  await run('ffmpeg', [
+    ...words('-v error -y -f lavfi'),
+    ...words(`-i testsrc2=size=320x180:rate=30:duration=${seconds} -f lavfi`),
+    ...words(`-i sine=frequency=440:beep_factor=4:sample_rate=48000:duration=${seconds}`),
+    ...words('-c:v libx264 -preset veryfast -bf 2 -g 30 -keyint_min 30 -sc_threshold 0 -c:a aac -ac 2 -f flv'),
+    file,
+  ]);
+  return file;
+}
+
+/** The source copied to pipe 4, and encoded at its key frames to pipe 3. */
+function copyArguments(source: string): string[] {
+  return [
+    ...words('-hide_banner -loglevel error -nostdin -copyts -i'),
+    source,
+    ...words('-map 0:v -s 160x90 -c:v libx264 -preset ultrafast -bf 0 -g 600 -sc_threshold 0'),
+    ...words('-force_key_frames source -fps_mode passthrough -enc_time_base 1:90000'),
+    ...mp4Output(3, 500_000),
+    ...words('-map 0:v -c:v copy'),
+    ...mp4Output(4, 500_000),
+    ...words('-map 0:a -c:a aac -ac 2 -ar 48000 -b:a 96k -af aresample=async=1'),
+    ...mp4Output(5, 50_000),
+  ];
+}
+
 interface Packaged {
   readonly window: SegmentWindow;
   readonly packager: EpochPackager;
@@ -96,7 +126,7 @@ interface Packaged {
   readonly errors: readonly PackageError[];
 }
 
-async function packageFromFfmpeg(seconds: number, plan: EncodePlan, x264: readonly string[] = []): Promise<Packaged> {
+async function packageFromFfmpeg(plan: EncodePlan, ffmpeg: readonly string[]): Promise<Packaged> {
   const window = new SegmentWindow({
     streamId: 'demo' as StreamId,
     renditions: [LOW, HIGH],
@@ -118,7 +148,7 @@ async function packageFromFfmpeg(seconds: number, plan: EncodePlan, x264: readon
     onTracks: (found) => (tracks = found),
     onError: (error) => errors.push(error),
   });
-  const child = spawn('ffmpeg', ffmpegArguments(seconds, plan.hasAudio, x264), {
+  const child = spawn('ffmpeg', ffmpeg, {
     stdio: ['ignore', 'ignore', 'inherit', 'pipe', 'pipe', 'pipe'],
   });
   const pipes: readonly (Readable | Writable | null | undefined)[] = child.stdio;
@@ -189,7 +219,7 @@ describe.each([
 ])('an encoded ladder $name', ({ x264 }) => {
   let packaged: Packaged;
   beforeAll(async () => {
-    packaged = await packageFromFfmpeg(9, makePlan(true), x264);
+    packaged = await packageFromFfmpeg(makePlan(true), ffmpegArguments(9, true, x264));
   });
 
   test('has the same segments of two seconds in both renditions', () => {
@@ -246,7 +276,7 @@ describe.each([
 });
 
 test('a source without sound gets silence', async () => {
-  const packaged = await packageFromFfmpeg(5, makePlan(false), ['-bf', '0']);
+  const packaged = await packageFromFfmpeg(makePlan(false), ffmpegArguments(5, false, ['-bf', '0']));
   expect(packaged.errors).toEqual([]);
   const file = join(folder, 'silent.mp4');
   await writeFile(file, concatenate(packaged, HIGH));
@@ -258,7 +288,7 @@ test('a source without sound gets silence', async () => {
 });
 
 test('a standing picture goes on where FFmpeg died, in whole segments', async () => {
-  const packaged = await packageFromFfmpeg(3, makePlan(true), ['-bf', '2', '-b_strategy', '0']);
+  const packaged = await packageFromFfmpeg(makePlan(true), ffmpegArguments(3, true, ['-bf', '2', '-b_strategy', '0']));
   for (let part = 0; part < 9; part += 1) expect(packaged.packager.hold(0.5)).toBe(true);
   packaged.window.markEnded();
   const high = packaged.segments.filter((segment) => segment.rendition === HIGH);
@@ -276,4 +306,33 @@ test('a standing picture goes on where FFmpeg died, in whole segments', async ()
   const audio = packets.filter((packet) => packet.codec_type === 'audio');
   expect(largestStep(audio)).toBeLessThan(0.0215);
   expect(Number(audio.at(-1)?.pts_time)).toBeGreaterThan(17.4);
+});
+
+test('a copied source and an encode that follows it have the same boundaries and decode', async () => {
+  const plan: EncodePlan = { ...makePlan(true), followsSource: true };
+  const packaged = await packageFromFfmpeg(plan, copyArguments(await recordFlv(9)));
+  expect(packaged.errors).toEqual([]);
+  const starts = (rendition: RenditionName): unknown[] =>
+    packaged.segments
+      .filter((segment) => segment.rendition === rendition)
+      .map(({ msn, programDateTimeMs, durationSeconds, gap }) => ({
+        msn,
+        programDateTimeMs,
+        seconds: Math.round(durationSeconds * 50) / 50,
+        gap,
+      }));
+  expect(starts(LOW)).toHaveLength(4);
+  expect(starts(LOW)).toEqual(starts(HIGH));
+  for (const rendition of [LOW, HIGH]) {
+    const file = join(folder, `copy-${rendition}.mp4`);
+    await writeFile(file, concatenate(packaged, rendition));
+    expect(await decode(file)).toBe('');
+    const packets = await probe(file);
+    const video = packets.filter((packet) => packet.codec_type === 'video');
+    expect(video).toHaveLength(240);
+    expect(largestStep(video)).toBeLessThan(0.036);
+    expect(largestStep(packets.filter((packet) => packet.codec_type === 'audio'))).toBeLessThan(0.033);
+    const reply = await new StreamWindowView(packaged.window).mediaPlaylist(rendition, { skip: false }, NEVER);
+    expect(reply.outcome === 'playlist' && HLS.parse(reply.text).isMasterPlaylist).toBe(false);
+  }
 });

@@ -57,7 +57,7 @@ export interface EncodePlan {
   readonly followsSource: boolean;
   /** Frames between key frames of an encoded ladder that does not follow the source. */
   readonly gopFrames: number;
-  /** Frames per part. */
+  /** Frames per part; for audio alone, here and in `gopFrames`, AAC frames of 1024 samples at 48 kHz. */
   readonly partFrames: number;
   /** Distinct AAC encodes, bits per second, ascending; a rendition uses the one of its `audioBitrate`. */
   readonly audioBitrates: readonly number[];

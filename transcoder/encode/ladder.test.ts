@@ -147,6 +147,21 @@ describe('deriveLadder', () => {
     expect(shown(deriveLadder(source(160, 120), { ...COPY, only }))).toEqual(['120p 160x120 copy']);
   });
 
+  it('keeps the names of a running session', () => {
+    const names = (...all: string[]) => all.map((name) => parseRenditionName(name));
+    const of = (width: number, height: number, top: LadderSettings, ...all: string[]) =>
+      shown(deriveLadder(source(width, height), { ...top, sessionNames: names(...all) }));
+    expect(of(1138, 640, SETTINGS, '360p', '480p', '640p')).toEqual(['360p 640x360', '480p 854x480', '640p 1138x640']);
+    expect(of(854, 480, COPY, '360p', '480p', '720p')).toEqual(['360p 640x360', '480p 854x480 copy']);
+    expect(of(1138, 640, COPY, '360p', '480p', '720p')).toEqual(['360p 640x360', '480p 854x480']);
+    expect(of(1280, 720, COPY, '480p')).toEqual(['480p 854x480']);
+    expect(of(160, 120, COPY, '480p', '360p')).toEqual(['360p 160x120']);
+    expect(of(1280, 720, SETTINGS, '120p')).toEqual(['120p 214x120']);
+    expect(of(1280, 720, COPY, 'audio')).toEqual(['360p 640x360', '480p 854x480', '720p 1280x720 copy']);
+    const plan = deriveLadder(source(1138, 640), { ...SETTINGS, sessionNames: names('640p') });
+    expect(plan.renditions[0]).toMatchObject({ videoBitrate: 2_346_547, maxRate: 2_510_805, audioBitrate: 128_000 });
+  });
+
   it('keeps shape, order and limits for any source', () => {
     const side = fc.integer({ min: 16, max: 8192 });
     fc.assert(

@@ -17,6 +17,12 @@ export interface LadderSettings {
   readonly partSeconds: number;
   /** Only these of the derived renditions; when none of them is among the derived ones, the filter is not applied. */
   readonly only?: readonly RenditionName[] | undefined;
+  /**
+   * The names that the running session has already published, which are fixed for its life: the plan then makes those
+   * of them that the source allows and no other. A source smaller than all of them is made at its own size under the
+   * lowest name; names that do not suit the source at all (`audio` for a picture) are ignored.
+   */
+  readonly sessionNames?: readonly RenditionName[] | undefined;
 }
 
 /** A source may exceed its rung's highest bitrate by this much and still be passed through. */
@@ -36,22 +42,24 @@ const CONTAINER_OVERHEAD = 1.02;
 
 /** @throws RangeError when the source has neither video nor audio or the ladder no rung */
 export function deriveLadder(source: SourceDescription, settings: LadderSettings): EncodePlan {
-  const lowest = settings.rungs[0];
-  const highest = settings.rungs.at(-1);
+  const rungs = sessionRungs(settings.sessionNames ?? [], settings.rungs) ?? settings.rungs;
+  const lowest = rungs[0];
+  const highest = rungs.at(-1);
   if (lowest === undefined || highest === undefined) throw new RangeError('the ladder has no rung');
   const { video } = source;
   if (video === undefined) {
     if (source.audio === undefined) throw new RangeError('the source has neither video nor audio');
     return audioPlan(highest.audioBitrate, settings);
   }
-  const copy = settings.top === 'copy' ? copiedTop(video, source.videoBitrate, settings.rungs) : undefined;
-  const encoded = settings.rungs
+  const fixed = rungs !== settings.rungs;
+  const copy = settings.top === 'copy' ? copiedTop(video, source.videoBitrate, rungs, fixed) : undefined;
+  const encoded = rungs
     .filter(
       (rung) => rung.shortSide <= shortSideOf(video) && (copy === undefined || rung.shortSide < shortSideOf(video)),
     )
     .map((rung) => scaledTo(video, rung));
   const all = copy === undefined ? encoded : [...encoded, copy];
-  const renditions = filtered(all.length > 0 ? all : [atOwnSize(video, lowest)], settings.only);
+  const renditions = filtered(all.length > 0 ? all : [atOwnSize(video, lowest, fixed)], settings.only);
   return {
     renditions,
     frameRate: video.frameRate,
@@ -72,6 +80,29 @@ export function peakBandwidth(plan: EncodePlan, segmentSeconds: number): readonl
     const video = rendition.mode === 'audio' ? 0 : rendition.maxRate + rendition.bufferSize / segmentSeconds;
     return Math.ceil((video + rendition.audioBitrate) * CONTAINER_OVERHEAD);
   });
+}
+
+/** The rungs that a session's names stand for, ascending; undefined when no name is a picture's. */
+function sessionRungs(
+  names: readonly RenditionName[],
+  rungs: readonly LadderRung[],
+): readonly LadderRung[] | undefined {
+  const sides = names.flatMap((name) => (/^[1-9][0-9]{1,3}p$/.test(name) ? [Number(name.slice(0, -1))] : []));
+  const found = sides.toSorted((a, b) => a - b).flatMap((side) => rungOfSide(side, rungs) ?? []);
+  return found.length > 0 ? found : undefined;
+}
+
+/** The ladder's rung of this size, or one at the rates of the next higher one (else the highest), by its pixels. */
+function rungOfSide(shortSide: number, rungs: readonly LadderRung[]): LadderRung | undefined {
+  const rung = rungs.find((candidate) => candidate.shortSide >= shortSide) ?? rungs.at(-1);
+  if (rung === undefined || rung.shortSide === shortSide) return rung;
+  const share = (shortSide / rung.shortSide) ** (2 * RATE_EXPONENT);
+  return {
+    shortSide,
+    videoBitrate: Math.max(MIN_VIDEO_BITRATE, Math.round(rung.videoBitrate * share)),
+    maxRate: Math.max(MIN_VIDEO_BITRATE, Math.round(rung.maxRate * share)),
+    audioBitrate: rung.audioBitrate,
+  };
 }
 
 function shortSideOf(size: { readonly width: number; readonly height: number }): number {
@@ -100,8 +131,8 @@ function scaledTo(video: VideoSource, rung: LadderRung): RenditionPlan {
   };
 }
 
-/** One rendition for a source smaller than the lowest rung, at that rung's quality. */
-function atOwnSize(video: VideoSource, lowest: LadderRung): RenditionPlan {
+/** One rendition for a source smaller than the lowest rung, at that rung's quality, named by its own short side or the rung's. */
+function atOwnSize(video: VideoSource, lowest: LadderRung, keepName: boolean): RenditionPlan {
   const width = Math.floor(video.width / 2) * 2;
   const height = Math.floor(video.height / 2) * 2;
   const rungPixels = (lowest.shortSide * lowest.shortSide * 16) / 9;
@@ -111,7 +142,7 @@ function atOwnSize(video: VideoSource, lowest: LadderRung): RenditionPlan {
     Math.round(lowest.videoBitrate * share),
   );
   return {
-    name: renditionName(Math.min(width, height)),
+    name: renditionName(keepName ? lowest.shortSide : Math.min(width, height)),
     resolution: { width, height },
     mode: 'encode',
     ...rates(videoBitrate, Math.round((videoBitrate * lowest.maxRate) / lowest.videoBitrate)),
@@ -127,9 +158,12 @@ function copiedTop(
   video: VideoSource,
   bitrate: number | undefined,
   rungs: readonly LadderRung[],
+  exactly: boolean,
 ): RenditionPlan | undefined {
   const shortSide = shortSideOf(video);
-  const rung = rungs.find((candidate) => candidate.shortSide >= shortSide);
+  const rung = rungs.find((candidate) =>
+    exactly ? candidate.shortSide === shortSide : candidate.shortSide >= shortSide,
+  );
   if (!video.passThrough || rung === undefined) return undefined;
   if (bitrate !== undefined && bitrate > rung.maxRate * COPY_BITRATE_TOLERANCE) return undefined;
   const videoBitrate = bitrate ?? rung.videoBitrate;

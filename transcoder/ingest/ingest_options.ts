@@ -21,7 +21,7 @@ export interface IngestLimits {
   readonly limitLoopback: boolean;
   /** Chunk streams that one connection may use. OBS, FFmpeg and GStreamer use up to 5. */
   readonly chunkStreams: number;
-  /** Bytes of one video or aggregate message. */
+  /** Bytes of one video or aggregate message. A 4K key frame has about 1.5 MB. */
   readonly videoBytes: number;
   readonly audioBytes: number;
   /** Bytes of one command or data message. */
@@ -40,9 +40,11 @@ export interface IngestLimits {
   readonly messageStreams: number;
   /** Bytes read ahead while the authorisation is awaited. */
   readonly heldBytes: number;
+  /** Log lines about misbehaving peers per second; the rest is counted in one line. */
+  readonly logLinesPerSecond: number;
   /** Bytes of replies that a peer may leave unread. */
   readonly unsentBytes: number;
-  /** Bits per second that a publisher may send, averaged over `bitrateWindowMs`. */
+  /** Bits per second that a publisher may send, averaged over `bitrateWindowMs`; its sink may set less or more. */
   readonly bitrate: number;
 }
 
@@ -72,16 +74,17 @@ export const DEFAULT_INGEST_LIMITS: IngestLimits = {
   connectionsPerAddress: 50,
   limitLoopback: false,
   chunkStreams: 64,
-  videoBytes: 8 * 1024 * 1024,
+  videoBytes: 4 * 1024 * 1024,
   audioBytes: 1024 * 1024,
   amfBytes: 64 * 1024,
-  unfinishedBytes: 12 * 1024 * 1024,
+  unfinishedBytes: 6 * 1024 * 1024,
   amfDepth: 16,
   amfValues: 2048,
   bytesBeforePublish: 1024 * 1024,
   commandsBeforePublish: 64,
   messageStreams: 16,
   heldBytes: 64 * 1024,
+  logLinesPerSecond: 20,
   unsentBytes: 64 * 1024,
   bitrate: 60_000_000,
 };

@@ -13,6 +13,7 @@ import { createIngestCounters } from './ingest_counters.ts';
 import type { IngestCounters } from './ingest_counters.ts';
 import { DEFAULT_INGEST_LIMITS, DEFAULT_INGEST_TIMINGS } from './ingest_options.ts';
 import type { IngestOptions } from './ingest_options.ts';
+import { LogBudget } from './log_budget.ts';
 import { parseProxyHeader, plainAddress } from './proxy_protocol.ts';
 import { RtmpConnection } from './rtmp_connection.ts';
 import type { ConnectionContext } from './rtmp_connection.ts';
@@ -72,19 +73,21 @@ class GuardedIngestServer implements IngestServer {
   readonly #idPrefix = randomBytes(3).toString('hex');
   #connections = 0;
   #ticker: NodeJS.Timeout | undefined;
-  #closing = false;
+  #closed: Promise<void> | undefined;
   #emptied: (() => void) | undefined;
 
   constructor(options: IngestOptions) {
+    const monotonicMs = options.monotonicMs ?? ((): number => performance.now());
+    const limits = { ...DEFAULT_INGEST_LIMITS, ...options.limits };
     this.#options = options;
     this.#context = {
       accept: options.accept,
       apps: options.apps ?? ['stream', 'live'],
-      limits: { ...DEFAULT_INGEST_LIMITS, ...options.limits },
+      limits,
       timings: { ...DEFAULT_INGEST_TIMINGS, ...options.timings },
       counters: this.counters,
-      logger: options.logger,
-      monotonicMs: options.monotonicMs ?? (() => performance.now()),
+      logger: new LogBudget(options.logger, limits.logLinesPerSecond, monotonicMs),
+      monotonicMs,
     };
     this.#table = new ConnectionTable(this.#context.limits);
     this.#plain = this.#createListener(undefined);
@@ -114,8 +117,12 @@ class GuardedIngestServer implements IngestServer {
     }
   }
 
-  async close(): Promise<void> {
-    this.#closing = true;
+  close(): Promise<void> {
+    this.#closed ??= this.#closeAll();
+    return this.#closed;
+  }
+
+  async #closeAll(): Promise<void> {
     const closed = [this.#plain, this.#secure].map(
       (server) =>
         new Promise<void>((resolve) => {
@@ -161,8 +168,9 @@ class GuardedIngestServer implements IngestServer {
     }
     this.counters.connections += 1;
     const peer = socket.remoteAddress;
-    if (peer === undefined || this.#closing) {
-      this.counters.refused.shutdown += this.#closing ? 1 : 0;
+    const closing = this.#closed !== undefined;
+    if (peer === undefined || closing) {
+      this.counters.refused.shutdown += closing ? 1 : 0;
       socket.destroy();
       return;
     }

@@ -30,11 +30,13 @@ export interface PublisherConnection {
   close(): void;
 }
 
-/** Why media stopped. `goodbye`: FCUnpublish, deleteStream, closeStream. `lost`: the connection went away or fell silent. `refused`: closed by us. */
+/** Why media stopped. `goodbye`: FCUnpublish, deleteStream, closeStream. `lost`: the connection went away, fell silent or broke the protocol. `refused`: closed by us. */
 export type PublishEnd = 'goodbye' | 'lost' | 'refused';
 
 /** Where an authorised publisher's media goes. Calls are synchronous and must not throw; an error inside ends that stream alone. */
 export interface PublishSink {
+  /** Bits per second that this publisher may send on average over 10 s; absent: ingest's own limit. */
+  readonly maxBitrate?: number;
   media(tag: MediaTag): void;
   /** Called exactly once. */
   ended(end: PublishEnd, reason: string): void;

@@ -168,8 +168,9 @@ export class RtmpConnection implements PublisherConnection {
       return;
     }
     const bitrate = this.#bitrate.sample(nowMs, this.#bytesReceived);
-    if (bitrate === undefined || bitrate <= limits.bitrate) return;
-    const allowed = Math.round(limits.bitrate / 1000);
+    const limit = this.#sink?.maxBitrate ?? limits.bitrate;
+    if (bitrate === undefined || bitrate <= limit) return;
+    const allowed = Math.round(limit / 1000);
     this.#reject('bitrate', 'NetStream.Publish.Rejected', `The bitrate stayed above the ${allowed} kb/s allowed here.`);
   }
 

@@ -250,6 +250,17 @@ function soundFromStart(): Buffer {
   return Buffer.concat([audioInit(), soundFrom(0, 300)]);
 }
 
+/** @param filled the rendition had to fill the end of segment 101 */
+function heldSegments(filled: boolean): unknown[] {
+  return [
+    { msn: 100, seconds: 2, hold: false, complete: true, programDateTimeMs: 1_000_000 },
+    { msn: 101, seconds: 1, hold: filled, complete: true, programDateTimeMs: 1_002_000 },
+    { msn: 102, seconds: 2, hold: true, complete: true, programDateTimeMs: 1_003_000 },
+    { msn: 103, seconds: 2, hold: true, complete: true, programDateTimeMs: 1_005_000 },
+    { msn: 104, seconds: 0.5, hold: true, complete: false, programDateTimeMs: 1_007_000 },
+  ];
+}
+
 describe('hold', () => {
   test('repeats the last key frame in whole segments, the renditions first brought to one time', () => {
     const { window, packager, segments } = setUp(makePlan());
@@ -269,16 +280,9 @@ describe('hold', () => {
         complete,
         programDateTimeMs,
       }));
-    const expected = (filled: boolean): unknown[] => [
-      { msn: 100, seconds: 2, hold: false, complete: true, programDateTimeMs: 1_000_000 },
-      { msn: 101, seconds: 1, hold: filled, complete: true, programDateTimeMs: 1_002_000 },
-      { msn: 102, seconds: 2, hold: true, complete: true, programDateTimeMs: 1_003_000 },
-      { msn: 103, seconds: 2, hold: true, complete: true, programDateTimeMs: 1_005_000 },
-      { msn: 104, seconds: 0.5, hold: true, complete: false, programDateTimeMs: 1_007_000 },
-    ];
-    expect(shape(LOW)).toEqual(expected(false));
+    expect(shape(LOW)).toEqual(heldSegments(false));
     // 720p filled what it lacked of segment 101 with its own standing picture.
-    expect(shape(HIGH)).toEqual(expected(true));
+    expect(shape(HIGH)).toEqual(heldSegments(true));
     const parts = listed(second.window, HIGH)[2]?.parts ?? [];
     expect(parts).toHaveLength(4);
     for (const { independent, data } of parts) {

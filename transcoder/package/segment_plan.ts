@@ -30,6 +30,8 @@ export class SegmentPlan {
   /** Index of `#starts[0]`: what lies far behind is forgotten. */
   #base = 0;
   #longestGop: number;
+  /** True once `#longestGop` comes from the source. */
+  #measured = false;
   #lastKeyframe: number | undefined;
   /** Presentation times of key frames that the publisher sent, ascending. */
   #announced: number[] = [];
@@ -108,7 +110,6 @@ export class SegmentPlan {
     }
     this.#lastKeyframe = pts;
   }
-  #measured = false;
 
   #cutsAt(elapsed: number): boolean {
     if (this.#mode === 'grid' || elapsed >= this.#targetTicks - SAME_PICTURE_TICKS) return true;
