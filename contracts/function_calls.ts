@@ -2,7 +2,14 @@
  * The functions' names, and what goes in and out of them: what a transcoder sends to Lambda, and the form of a refusal.
  */
 import * as z from 'zod/mini';
-import { claimRequestSchema, heartbeatRequestSchema, releaseRequestSchema } from './registry.ts';
+import {
+  claimRequestSchema,
+  heartbeatRequestSchema,
+  releaseRequestSchema,
+  serverIdSchema,
+  stopReasonSchema,
+} from './registry.ts';
+import { streamIdSchema } from './schema.ts';
 
 /** Function names without the prefix of the stage. */
 export const FUNCTION_NAMES = ['authorizePublish', 'registry', 'resolve'] as const;
@@ -13,6 +20,11 @@ export const registryCallSchema = z.discriminatedUnion('operation', [
   z.strictObject({ operation: z.literal('claim'), request: claimRequestSchema }),
   z.strictObject({ operation: z.literal('heartbeat'), request: heartbeatRequestSchema }),
   z.strictObject({ operation: z.literal('release'), request: releaseRequestSchema }),
+  /** For people; answered with `{streams: StreamRecord[]}`. */
+  z.strictObject({ operation: z.literal('streams') }),
+  /** For people; answered with `{done: boolean}`. */
+  z.strictObject({ operation: z.literal('stop'), streamId: streamIdSchema, reason: stopReasonSchema }),
+  z.strictObject({ operation: z.literal('drain'), serverId: serverIdSchema, draining: z.boolean() }),
 ]);
 export type RegistryCall = z.infer<typeof registryCallSchema>;
 

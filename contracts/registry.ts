@@ -22,7 +22,7 @@ export const serverAddressSchema = z.strictObject({
 });
 export type ServerAddress = z.infer<typeof serverAddressSchema>;
 
-const serverIdSchema = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/, 'wanted a server id'));
+export const serverIdSchema = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/, 'wanted a server id'));
 const claimIdSchema = z.string().check(z.minLength(8), z.maxLength(64));
 const msnSchema = z.int().check(z.nonnegative());
 
@@ -171,6 +171,20 @@ export const streamRecordSchema = z.object({
   title: z.optional(z.string()),
 });
 export type StreamRecord = z.infer<typeof streamRecordSchema>;
+
+export const stopReasonSchema = z.enum(['ended', 'revoked']);
+/** `ended`: the show is over, its publisher may start another. `revoked`: the publisher's key is no longer good. */
+export type StopReason = z.infer<typeof stopReasonSchema>;
+
+/** What a person asks of the fleet. The servers hear of it with their next heartbeat, within 3 s. */
+export interface FleetOperations {
+  /** Streams that a server reported within the last lease, and that have not ended, by id. */
+  streams(): Promise<StreamRecord[]>;
+  /** Ends the stream's session. False: it has no session that has not ended. */
+  stop(streamId: StreamId, reason: StopReason): Promise<boolean>;
+  /** Has a server drain, or takes that back. False: no such server reports. */
+  drain(serverId: string, draining: boolean): Promise<boolean>;
+}
 
 /** Who owns which stream. Every method rejects when the registry cannot be reached; none of them half-succeeds. */
 export interface Registry {

@@ -1,7 +1,7 @@
 /**
  * The Redis registry as the settings describe it.
  */
-import type { Registry } from '../contracts/registry.ts';
+import type { FleetOperations, Registry } from '../contracts/registry.ts';
 import { SETTINGS } from '../contracts/setting_table.ts';
 import { readSettings, SettingError } from '../contracts/settings.ts';
 import type { FunctionLog } from './function_log.ts';
@@ -14,7 +14,7 @@ export function redisRegistryFromEnvironment(
   env: Environment,
   random: (length: number) => Uint8Array,
   log: FunctionLog,
-): Registry {
+): Registry & FleetOperations {
   const { redisUrl, reconnectWindow } = readSettings(SETTINGS, env);
   if (redisUrl === undefined) throw new SettingError('REDIS_URL: not set, wanted the URL of the registry');
   const redis = createRedisAccess({

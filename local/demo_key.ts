@@ -15,6 +15,16 @@ const KEY = /^[A-Za-z0-9_-]{16,128}$/;
 
 /** Reads the key of the stream `demo`, or makes it. @throws Error in one line when the file cannot be used */
 export async function readOrMakeDemoKey(dataDir: string): Promise<KeyFile> {
+  try {
+    return await readOrMake(dataDir);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new Error(`HW_DATA_DIR: a stream key cannot be kept in ${dataDir} (${code})`, { cause: error });
+  }
+}
+
+async function readOrMake(dataDir: string): Promise<KeyFile> {
   const path = join(dataDir, 'demo-stream-key');
   const found = await readKey(path);
   if (found !== undefined) return { path, streamKey: found };

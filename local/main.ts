@@ -35,7 +35,13 @@ async function main(): Promise<void> {
   const stop = () => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.removeListener(signal, stop);
     stopDemo?.();
-    void machine.close().then(() => process.exit(0));
+    machine.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.fatal({ err: error }, 'the server did not stop cleanly');
+        process.exit(1);
+      },
+    );
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop);
   process.stdout.write(

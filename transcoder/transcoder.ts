@@ -3,6 +3,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import type { ServerAddress } from '../contracts/registry.ts';
 import type { Clock } from './clock.ts';
 import type { Control } from './control.ts';
@@ -78,7 +79,7 @@ export async function startTranscoder(
       private: settings.advertiseUrl ?? `http://${reachable(settings.bind)}:${mediaPort}`,
       ...(settings.advertisePublicUrl === undefined ? {} : { public: settings.advertisePublicUrl }),
     };
-    const rtmp = await ingest.listen().catch(named('HW_RTMP_PORT', settings.rtmpPort));
+    const rtmp = await ingest.listen().catch((error: NodeJS.ErrnoException) => namedIngestPort(error, settings));
     return { ports: { ...rtmp, media: mediaPort }, address, ingest, hub, close };
   } catch (error) {
     await close();
@@ -101,11 +102,25 @@ export function named(setting: string, port: number): (error: NodeJS.ErrnoExcept
   };
 }
 
+/** Names the one of the two RTMP ports that could not be opened. */
+function namedIngestPort(error: NodeJS.ErrnoException, { rtmpPort, tls }: TranscoderSettings): never {
+  const isSecure = tls !== undefined && 'port' in error && error.port === tls.port && tls.port !== rtmpPort;
+  return isSecure ? named('HW_RTMPS_PORT', tls.port)(error) : named('HW_RTMP_PORT', rtmpPort)(error);
+}
+
 async function readCertificate(tls: { readonly port: number; readonly certFile: string; readonly keyFile: string }) {
   const read = (path: string, setting: string) =>
     readFile(path).catch((error: NodeJS.ErrnoException) => {
       throw new Error(`${setting}: ${path} cannot be read (${error.code ?? error.message})`, { cause: error });
     });
   const [cert, key] = await Promise.all([read(tls.certFile, 'HW_TLS_CERT'), read(tls.keyFile, 'HW_TLS_KEY')]);
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`HW_TLS_CERT: ${tls.certFile} and HW_TLS_KEY: ${tls.keyFile} cannot be used together (${why})`, {
+      cause: error,
+    });
+  }
   return { port: tls.port, cert, key };
 }

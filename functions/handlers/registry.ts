@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { registryCallSchema } from '../../contracts/function_calls.ts';
 import type { RegistryCall } from '../../contracts/function_calls.ts';
-import type { Registry } from '../../contracts/registry.ts';
+import type { FleetOperations, Registry } from '../../contracts/registry.ts';
 import { createHandler } from '../create_handler.ts';
 import type { FunctionHandler } from '../create_handler.ts';
 import type { FunctionLog } from '../function_log.ts';
@@ -13,12 +13,12 @@ import type { Environment } from '../lambda_entry.ts';
 import { redisRegistryFromEnvironment } from '../redis_from_environment.ts';
 
 export interface RegistryFunctionOptions {
-  readonly registry: Registry;
+  readonly registry: Registry & FleetOperations;
   readonly log: FunctionLog;
   readonly nowMs: () => number;
 }
 
-function perform(registry: Registry, call: RegistryCall): Promise<object> {
+async function perform(registry: Registry & FleetOperations, call: RegistryCall): Promise<object> {
   switch (call.operation) {
     case 'claim':
       return registry.claim(call.request);
@@ -26,11 +26,19 @@ function perform(registry: Registry, call: RegistryCall): Promise<object> {
       return registry.heartbeat(call.request);
     case 'release':
       return registry.release(call.request);
+    case 'streams':
+      return { streams: await registry.streams() };
+    case 'stop':
+      return { done: await registry.stop(call.streamId, call.reason) };
+    case 'drain':
+      return { done: await registry.drain(call.serverId, call.draining) };
   }
 }
 
 function describe(call: RegistryCall, reply: object): Readonly<Record<string, unknown>> {
   const { operation } = call;
+  // People's calls hold nothing secret.
+  if (operation === 'streams' || operation === 'stop' || operation === 'drain') return call;
   if (operation === 'heartbeat') {
     const { serverId, seq, streams } = call.request;
     return { operation, serverId, seq, streams: streams.length };

@@ -6,14 +6,16 @@ import type { StreamId } from '../../contracts/ids.ts';
 import type {
   ClaimReply,
   ClaimRequest,
+  FleetOperations,
   HeartbeatReply,
   HeartbeatRequest,
   Registry,
   ReleaseReply,
   ReleaseRequest,
+  StopReason,
   StreamRecord,
 } from '../../contracts/registry.ts';
-import { applyRelease, applyReport, decideClaim, NO_FLOOR, REGISTRY_TIMES, toRecord } from './ownership.ts';
+import { applyRelease, applyReport, applyStop, decideClaim, NO_FLOOR, REGISTRY_TIMES, toRecord } from './ownership.ts';
 import type { KnownStream, RegistryTimes } from './ownership.ts';
 import { isOvertaken, readyPeers } from './server_list.ts';
 import type { KnownServer } from './server_list.ts';
@@ -43,7 +45,7 @@ const MOST_STREAMS = 100_000;
 const MOST_GRANTS = 32;
 const SWEEP_EVERY_MS = 60_000;
 
-class MemoryRegistry implements Registry {
+class MemoryRegistry implements Registry, FleetOperations {
   readonly #streams = new Map<StreamId, StreamEntry>();
   readonly #servers = new Map<string, KnownServer>();
   readonly #options: MemoryRegistryOptions;
@@ -87,17 +89,24 @@ class MemoryRegistry implements Registry {
     const nowMs = this.#now();
     this.#settledInMs(nowMs);
     const { serverId, seq, ingest, capacity } = request;
-    const overtaken = isOvertaken(this.#servers.get(serverId), seq, nowMs, this.#times.leaseMs);
-    if (!overtaken) this.#servers.set(serverId, { serverId, seq, ingest, capacity, heardAtMs: nowMs });
+    const server = this.#servers.get(serverId);
+    const drain = server?.drain ?? false;
+    const overtaken = isOvertaken(server, seq, nowMs, this.#times.leaseMs);
+    if (!overtaken) this.#servers.set(serverId, { serverId, seq, ingest, capacity, drain, heardAtMs: nowMs });
     const lost: HeartbeatReply['lost'] = [];
     for (const report of request.streams) {
       const known = this.#streams.get(report.streamId)?.known ?? { floor: NO_FLOOR, owner: undefined };
+      const stopped = known.owner?.epoch === report.epoch ? known.owner.stopped : undefined;
+      if (stopped !== undefined) {
+        lost.push({ streamId: report.streamId, epoch: report.epoch, reason: stopped });
+        continue;
+      }
       const next = applyReport(known, report, request, nowMs, this.#times);
       if (next === undefined) lost.push({ streamId: report.streamId, epoch: report.epoch, reason: 'superseded' });
       else if (!overtaken) this.#keep(report.streamId, next, nowMs);
     }
     const peers = readyPeers(this.#servers.values(), serverId, nowMs, this.#times.leaseMs);
-    return Promise.resolve({ lost, peers, drain: false });
+    return Promise.resolve({ lost, peers, drain });
   }
 
   release(request: ReleaseRequest): Promise<ReleaseReply> {
@@ -113,6 +122,30 @@ class MemoryRegistry implements Registry {
     const entry = this.#streams.get(streamId);
     const owner = entry === undefined ? undefined : this.#visible(entry, this.#now());
     return Promise.resolve(owner === undefined ? undefined : toRecord(owner));
+  }
+
+  streams(): Promise<StreamRecord[]> {
+    const nowMs = this.#now();
+    const owners = [...this.#streams.values()].flatMap(({ known: { owner } }) => owner ?? []);
+    return Promise.resolve(
+      owners
+        .filter(({ state, renewedAtMs }) => state !== 'ended' && nowMs - renewedAtMs <= this.#times.leaseMs)
+        .map(toRecord)
+        .toSorted((a, b) => (a.streamId < b.streamId ? -1 : 1)),
+    );
+  }
+
+  stop(streamId: StreamId, reason: StopReason): Promise<boolean> {
+    const entry = this.#streams.get(streamId);
+    const next = entry === undefined ? undefined : applyStop(entry.known, reason);
+    if (next !== undefined) this.#keep(streamId, next, this.#now());
+    return Promise.resolve(next !== undefined);
+  }
+
+  drain(serverId: string, draining: boolean): Promise<boolean> {
+    const server = this.#servers.get(serverId);
+    if (server !== undefined) this.#servers.set(serverId, { ...server, drain: draining });
+    return Promise.resolve(server !== undefined);
   }
 
   /** The clock, held back from going back: a lease must not grow younger. */
@@ -166,6 +199,6 @@ class MemoryRegistry implements Registry {
  * for seven days, or until 100,000 streams are known. After that the clock lies above them: an epoch is at least its
  * time in ms, an MSN at least its time in s, and neither is used up faster.
  */
-export function createMemoryRegistry(options: MemoryRegistryOptions): Registry {
+export function createMemoryRegistry(options: MemoryRegistryOptions): Registry & FleetOperations {
   return new MemoryRegistry(options);
 }

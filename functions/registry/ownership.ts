@@ -12,6 +12,7 @@ import type {
   RecordPolicy,
   ReleaseRequest,
   ServerAddress,
+  StopReason,
   StreamRecord,
   StreamReport,
   StreamState,
@@ -83,6 +84,8 @@ export interface Ownership {
   /** Until when the session waits for its next owner, once released. */
   readonly windowEndsAtMs: number;
   readonly previous: StreamRecord['previous'];
+  /** Why a person ended the session: what its owner is told until it stops reporting it. */
+  readonly stopped: StopReason | undefined;
 }
 
 export interface KnownStream {
@@ -128,7 +131,8 @@ function isResumable(owner: Ownership, request: ClaimRequest, nowMs: number, tim
  * since it last reported (segments last a second or more).
  */
 function carryOn({ floor, owner }: KnownStream, nowMs: number): Floor {
-  if (owner === undefined || owner.released === 'moving' || owner.released === 'ended') return floor;
+  const clean = owner?.released === 'moving' || owner?.released === 'ended';
+  if (owner === undefined || (clean && owner.stopped === undefined)) return floor;
   // An interrupted owner may go on publishing gaps until it hears of the next one, so its release counts as a report.
   const jump = Math.ceil(Math.max(0, nowMs - owner.reportedAtMs) / 1000) + 2;
   return {
@@ -212,6 +216,7 @@ function newOwnership(
     title: request.title,
     released: undefined,
     windowEndsAtMs: 0,
+    stopped: undefined,
     previous: resumed === undefined ? [] : previousOf(resumed),
   };
 }
@@ -285,6 +290,7 @@ export function applyReport(
       title: report.title,
       released: same?.released,
       windowEndsAtMs: wasInterrupted ? same.windowEndsAtMs : nowMs + times.reconnectWindowMs,
+      stopped: same?.stopped,
       previous: same?.previous ?? (session === undefined ? [] : previousOf(session)),
     },
   };
@@ -321,6 +327,12 @@ export function applyRelease(
       windowEndsAtMs: first ? nowMs + windowMs : Math.min(owner.windowEndsAtMs, nowMs + windowMs),
     },
   };
+}
+
+/** Ends the session at a person's word. @returns undefined when there is none that has not ended */
+export function applyStop({ floor, owner }: KnownStream, reason: StopReason): KnownStream | undefined {
+  if (owner === undefined || owner.state === 'ended') return undefined;
+  return { floor, owner: { ...owner, state: 'ended', released: 'ended', stopped: reason } };
 }
 
 /** What the edge is told of a stream. */

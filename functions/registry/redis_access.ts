@@ -56,6 +56,7 @@ type ClientOptions = Pick<
   | 'tls'
   | 'commandTimeout'
   | 'connectTimeout'
+  | 'socketTimeout'
   | 'maxRetriesPerRequest'
   | 'autoResendUnfulfilledCommands'
 >;
@@ -91,6 +92,8 @@ function readUrl({ url, tls, commandTimeoutMs = COMMAND_TIMEOUT_MS }: RedisAcces
       ...(secure && { tls: { servername: host, ...tls } }),
       commandTimeout: commandTimeoutMs,
       connectTimeout: commandTimeoutMs,
+      // A peer that vanished without a word is noticed by its silence, and the connection made anew.
+      socketTimeout: 2 * commandTimeoutMs,
       // What fails is reported at once: the callers have retries of their own, and a stale change must not be replayed.
       maxRetriesPerRequest: 1,
       autoResendUnfulfilledCommands: false,

@@ -2,7 +2,7 @@
  * The registry on Redis. Every change of owner is one script that compares epochs by the server's clock; a heartbeat
  * is one pipeline per node; a look-up is one GET.
  */
-import { makeSessionId, parseEpoch, parseSessionId } from '../../contracts/ids.ts';
+import { makeSessionId, parseEpoch, parseSessionId, parseStreamId } from '../../contracts/ids.ts';
 import type { StreamId } from '../../contracts/ids.ts';
 import {
   carryOnSchema,
@@ -13,18 +13,30 @@ import {
 import type {
   ClaimReply,
   ClaimRequest,
+  FleetOperations,
   HeartbeatReply,
   HeartbeatRequest,
   Registry,
   ReleaseReply,
   ReleaseRequest,
+  StopReason,
   StreamRecord,
   StreamReport,
 } from '../../contracts/registry.ts';
 import { parsePayload } from '../../contracts/schema.ts';
 import { REGISTRY_TIMES } from './ownership.ts';
 import type { RedisAccess, ScriptCall } from './redis_access.ts';
-import { CLAIM, HEAR_SERVER, RELEASE, REPORT_STREAM, TOUCH_MARKER, UNCLAIM } from './redis_scripts.ts';
+import {
+  CLAIM,
+  DRAIN,
+  HEAR_SERVER,
+  LIST_STREAMS,
+  RELEASE,
+  REPORT_STREAM,
+  STOP,
+  TOUCH_MARKER,
+  UNCLAIM,
+} from './redis_scripts.ts';
 
 export interface RedisRegistryOptions {
   readonly redis: RedisAccess;
@@ -37,7 +49,13 @@ export interface RedisRegistryOptions {
 }
 
 const MARKER = 'hw:boot';
-const FLEET_KEYS = ['hw:{fleet}:servers', 'hw:{fleet}:load', 'hw:{fleet}:heard'] as const;
+const FLEET = {
+  servers: 'hw:{fleet}:servers',
+  load: 'hw:{fleet}:load',
+  heard: 'hw:{fleet}:heard',
+  streams: 'hw:{fleet}:streams',
+  draining: 'hw:{fleet}:draining',
+} as const;
 
 const streamKey = (streamId: StreamId): string => `hw:{${streamId}}:stream`;
 const recordKey = (streamId: StreamId): string => `hw:{${streamId}}:record`;
@@ -107,7 +125,11 @@ function readClaimReply(value: unknown): ClaimReply {
   };
 }
 
-class RedisRegistry implements Registry {
+function lostReason(result: unknown): 'superseded' | StopReason {
+  return result === 'ended' || result === 'revoked' ? result : 'superseded';
+}
+
+class RedisRegistry implements Registry, FleetOperations {
   readonly #redis: RedisAccess;
   readonly #random: (length: number) => Uint8Array;
   readonly #windowMs: string;
@@ -140,7 +162,7 @@ class RedisRegistry implements Registry {
     const offset = this.#offset();
     const server: ScriptCall = {
       script: HEAR_SERVER,
-      keys: FLEET_KEYS,
+      keys: [FLEET.servers, FLEET.load, FLEET.heard, FLEET.streams, FLEET.draining],
       args: [
         offset,
         serverId,
@@ -149,6 +171,7 @@ class RedisRegistry implements Registry {
         String(capacity.streams),
         String(capacity.maxStreams),
         capacity.ready && !capacity.draining ? '1' : '0',
+        ...streams.filter(({ state }) => state !== 'ended').map(({ streamId }) => streamId),
       ],
     };
     const markers = await this.#redis.keysOnEachNode(MARKER);
@@ -162,16 +185,17 @@ class RedisRegistry implements Registry {
       })),
       ...markers.map((marker) => this.#touchCall(marker)),
     ]);
-    const flat = strings(results[0]);
+    const [drain, ...flat] = strings(results[0]);
     const peers: HeartbeatReply['peers'] = [];
     for (let index = 0; index + 2 < flat.length; index += 3) {
       const [peer = '', peerIngest = '', load] = flat.slice(index, index + 3);
       peers.push({ serverId: peer, ingest: peerIngest, streams: Number(load) });
     }
-    const lost = streams
-      .filter((_, index) => results[index + 1] === 'lost')
-      .map(({ streamId, epoch }) => ({ streamId, epoch, reason: 'superseded' as const }));
-    return { lost, peers, drain: false };
+    const lost = streams.flatMap(({ streamId, epoch }, index) => {
+      const result = results[index + 1];
+      return result === 'ok' ? [] : [{ streamId, epoch, reason: lostReason(result) }];
+    });
+    return { lost, peers, drain: drain === '1' };
   }
 
   async release(request: ReleaseRequest): Promise<ReleaseReply> {
@@ -196,6 +220,27 @@ class RedisRegistry implements Registry {
   async resolve(streamId: StreamId): Promise<StreamRecord | undefined> {
     const text = await this.#redis.get(recordKey(streamId));
     return text === null ? undefined : parsePayload(streamRecordSchema, JSON.parse(text), 'record');
+  }
+
+  async streams(): Promise<StreamRecord[]> {
+    const [ids] = await this.#redis.run([{ script: LIST_STREAMS, keys: [FLEET.streams], args: [this.#offset()] }]);
+    const records = await Promise.all(strings(ids).map((id) => this.resolve(parseStreamId(id))));
+    return records
+      .flatMap((record) => (record === undefined || record.state === 'ended' ? [] : [record]))
+      .toSorted((a, b) => (a.streamId < b.streamId ? -1 : 1));
+  }
+
+  async stop(streamId: StreamId, reason: StopReason): Promise<boolean> {
+    const keys = [streamKey(streamId), recordKey(streamId)];
+    const [result] = await this.#redis.run([{ script: STOP, keys, args: [this.#offset(), streamId, reason] }]);
+    return result === 'stopped';
+  }
+
+  async drain(serverId: string, draining: boolean): Promise<boolean> {
+    const keys = [FLEET.servers, FLEET.draining];
+    const args = [this.#offset(), serverId, draining ? '1' : '0'];
+    const [result] = await this.#redis.run([{ script: DRAIN, keys, args }]);
+    return result === 'done';
   }
 
   async #claim(request: ClaimRequest, keys: readonly string[], settledInMs: number): Promise<ClaimReply> {
@@ -234,6 +279,6 @@ class RedisRegistry implements Registry {
 }
 
 /** Each method rejects when Redis does not answer in the access's time. */
-export function createRedisRegistry(options: RedisRegistryOptions): Registry {
+export function createRedisRegistry(options: RedisRegistryOptions): Registry & FleetOperations {
   return new RedisRegistry(options);
 }

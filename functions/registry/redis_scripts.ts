@@ -135,6 +135,7 @@ local function apply_report(s, r, server, address, window_ms)
   if not same then
     set_previous(s, session and push_previous(s) or '')
     s.released = ''
+    s.stopped = ''
     s.restored = '1'
   end
   if not (same and (s.released ~= '' or s.state == 'interrupted')) then s.windowEnds = text(now + window_ms) end
@@ -197,7 +198,8 @@ end
 local resumed = resumable()
 
 local next_msn, disc = num(s.nextMsn), num(s.disc)
-if s.owner ~= '' and s.released ~= 'moving' and s.released ~= 'ended' then
+local clean = (s.released == 'moving' or s.released == 'ended') and (s.stopped or '') == ''
+if s.owner ~= '' and not clean then
   local jump = math.ceil(math.max(0, now - num(s.reported)) / 1000) + 2
   next_msn = next_msn + jump
   disc = disc + jump
@@ -241,6 +243,7 @@ s.title = ARGV[8]
 s.released = ''
 s.windowEnds = '0'
 s.seq = ''
+s.stopped = ''
 save(id, s)
 local reply = cjson.encode({ 'granted', s.epoch, s.session, s.started, resumed and '1' or '0', s.playback,
   s.nextMsn, s.disc, s.pdt, s.shape })
@@ -255,7 +258,7 @@ if redis.call('HGET', KEYS[1], 'owner') == ARGV[2] then redis.call('DEL', KEYS[1
 return 'ok'
 `);
 
-/** KEYS: stream, record. ARGV: clock offset, window ms, stream id, server id, address, seq, report. Returns `ok` or `lost`. */
+/** KEYS: stream, record. ARGV: clock offset, window ms, stream id, server id, address, seq, report. Returns `ok`, `lost`, or why a person ended it. */
 export const REPORT_STREAM = script(
   CLOCK,
   STREAM,
@@ -266,6 +269,7 @@ local r = read_report(7)
 if num(r.epoch) < num(s.epoch) then return 'lost' end
 local seq = num(ARGV[6])
 if s.owner == r.epoch and s.server ~= ARGV[4] then return 'lost' end
+if s.owner == r.epoch and (s.stopped or '') ~= '' then return s.stopped end
 -- Overtaken by a later heartbeat of the same server, and not the first after a silence.
 local overtaken = s.owner == r.epoch and (s.seq or '') ~= '' and seq < num(s.seq)
 if overtaken and now - num(s.renewed) <= ${REGISTRY_TIMES.leaseMs} then return 'ok' end
@@ -304,9 +308,42 @@ return 'released'
 `,
 );
 
+/** KEYS: stream, record. ARGV: clock offset, stream id, `ended` or `revoked`. Returns `stopped` or `unknown`. */
+export const STOP = script(
+  CLOCK,
+  STREAM,
+  `
+local s = load(KEYS[1])
+if s.owner == '' or s.state == 'ended' then return 'unknown' end
+s.state = 'ended'
+s.released = 'ended'
+s.stopped = ARGV[3]
+save(ARGV[2], s)
+return 'stopped'
+`,
+);
+
+/** KEYS: reported streams. ARGV: clock offset. Returns the ids of those that were reported within a lease. */
+export const LIST_STREAMS = script(
+  CLOCK,
+  `return redis.call('ZRANGEBYSCORE', KEYS[1], text(now - ${REGISTRY_TIMES.leaseMs}), '+inf')`,
+);
+
+/** KEYS: servers, draining servers. ARGV: clock offset, server id, `1` to drain. Returns `done` or `unknown`. */
+export const DRAIN = script(
+  CLOCK,
+  `
+if redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then return 'unknown' end
+if ARGV[3] == '1' then redis.call('HSET', KEYS[2], ARGV[2], '1') else redis.call('HDEL', KEYS[2], ARGV[2]) end
+redis.call('PEXPIRE', KEYS[2], ${REGISTRY_TIMES.floorKeptMs})
+return 'done'
+`,
+);
+
 /**
- * KEYS: servers (hash), load (sorted set), heard (sorted set). ARGV: clock offset, server id, seq, ingest or '',
- * streams, most streams, `1` when it takes publishers. Returns peers as a flat list: server id, ingest, streams.
+ * KEYS: servers (hash), load (sorted set), heard (sorted set), reported streams (sorted set), draining servers (hash). ARGV: clock offset, server id, seq, ingest or '',
+ * streams, most streams, `1` when it takes publishers, then the ids of its streams. Returns
+ * whether it is to drain, then peers as a flat list: server id, ingest, streams.
  */
 export const HEAR_SERVER = script(
   CLOCK,
@@ -331,14 +368,23 @@ if not overtaken then
   else
     redis.call('ZREM', KEYS[2], id)
   end
-  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ${SERVER_KEPT_MS}) end
+  local reported = {}
+  for i = 8, #ARGV do
+    reported[#reported + 1] = text(now)
+    reported[#reported + 1] = ARGV[i]
+  end
+  for first = 1, #reported, 1000 do
+    redis.call('ZADD', KEYS[4], unpack(reported, first, math.min(first + 999, #reported)))
+  end
+  for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], ${SERVER_KEPT_MS}) end
+  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', text(now - ${SERVER_KEPT_MS}))
 end
 for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', text(now - ${SERVER_KEPT_MS}), 'LIMIT', 0, 16)) do
   forget(old)
 end
-local peers = {}
+local peers = { redis.call('HGET', KEYS[5], id) and '1' or '0' }
 for _, peer in ipairs(redis.call('ZRANGE', KEYS[2], 0, ${MOST_CANDIDATES - 1})) do
-  if #peers == ${3 * MOST_PEERS} then break end
+  if #peers > ${3 * MOST_PEERS} then break end
   local about = peer ~= id and read(peer)
   if about and now - num(about.heard) <= ${REGISTRY_TIMES.leaseMs} then
     peers[#peers + 1] = peer

@@ -8,6 +8,8 @@ export interface KnownServer {
   readonly seq: number;
   readonly ingest: string | undefined;
   readonly capacity: HeartbeatRequest['capacity'];
+  /** A person asked it to drain. */
+  readonly drain: boolean;
   /** Registry's time of its last heartbeat, ms. */
   readonly heardAtMs: number;
 }

@@ -9,6 +9,7 @@ import { parseUpstreamAllow } from '../src/upstream_allow.ts';
 import { serveDeno } from './deno_server.ts';
 import { readEdgeSettings } from './edge_settings.ts';
 import { loadWatchAssets } from './watch_assets.ts';
+import { playbackFromSettings } from './playback_from_settings.ts';
 import { createWebUpstream } from './web_fetch_upstream.ts';
 
 const settings = readEdgeSettings(process.env);
@@ -21,6 +22,7 @@ const { app } = createApp({
   cacheBytes: 2 ** 28,
   log: (level, message, fields) => process.stderr.write(`${JSON.stringify({ level, message, ...fields })}\n`),
   assets: await loadWatchAssets(),
+  verifyPlayback: await playbackFromSettings(settings),
   compression: { gzip: (bytes) => gzipSync(bytes) },
 });
 const server = serveDeno(app, settings.port, settings.host);

@@ -3,9 +3,10 @@
  */
 import { SETTINGS, SETTING_NAMES } from '../../contracts/setting_table.ts';
 import { SettingError, readSettings, refuseUnknownSettings } from '../../contracts/settings.ts';
+import type { PlaybackSettings } from './playback_from_settings.ts';
 import { DEFAULT_UPSTREAM_ALLOW, parseUpstreamAllow } from '../src/upstream_allow.ts';
 
-export interface EdgeSettings {
+export interface EdgeSettings extends PlaybackSettings {
   readonly port: number;
   readonly host: string;
   readonly metricsPort: number;
@@ -36,6 +37,9 @@ export function readEdgeSettings(env: Readonly<Record<string, string | undefined
       upstreamAllow: SETTINGS.upstreamAllow,
       upstreamBase: SETTINGS.upstreamBase,
       logLevel: SETTINGS.logLevel,
+      playbackKeys: SETTINGS.playbackKeys,
+      playbackJwksUrl: SETTINGS.playbackJwksUrl,
+      playbackAudience: SETTINGS.playbackAudience,
     },
     env,
   );
@@ -60,6 +64,9 @@ export function readEdgeSettings(env: Readonly<Record<string, string | undefined
     upstreamAllow,
     upstreamBase: read.upstreamBase,
     logLevel: read.logLevel,
+    playbackKeys: read.playbackKeys,
+    playbackJwksUrl: read.playbackJwksUrl,
+    playbackAudience: read.playbackAudience,
   };
 }
 

@@ -7,6 +7,7 @@ import { SettingError } from '../../contracts/settings.ts';
 import { resolveOverHttp } from '../src/resolve_over_http.ts';
 import { registerEdgeMetrics, serveMetrics } from './edge_metrics.ts';
 import { readEdgeSettings } from './edge_settings.ts';
+import { playbackFromSettings } from './playback_from_settings.ts';
 import { startEdge } from './start_edge.ts';
 
 async function main(): Promise<void> {
@@ -15,6 +16,7 @@ async function main(): Promise<void> {
   const edge = await startEdge({
     ...settings,
     resolve: resolveOverHttp({ url: settings.resolveUrl, token: settings.resolveToken }),
+    verifyPlayback: await playbackFromSettings(settings),
     log: (level, message, fields) => logger[level](fields, message),
   });
   const registry = new Registry();

@@ -7,6 +7,7 @@ import type { EdgeDependencies } from '../../contracts/edge_dependencies.ts';
 import { createApp } from '../src/app.ts';
 import type { EdgeLog } from '../src/app.ts';
 import type { EdgeCounters } from '../src/edge_counters.ts';
+import type { VerifyPlayback } from '../src/playback_verifier.ts';
 import { DEFAULT_UPSTREAM_ALLOW, parseUpstreamAllow } from '../src/upstream_allow.ts';
 import { createNodeUpstream } from './node_fetch_upstream.ts';
 import { serveNode } from './node_server.ts';
@@ -22,6 +23,8 @@ export interface EdgeOptions {
   /** CIDRs or host suffixes; default: loopback and private networks. */
   readonly upstreamAllow?: string | undefined;
   readonly upstreamBase?: 'private' | 'public';
+  /** For streams that are not public; default: every token is refused. */
+  readonly verifyPlayback?: VerifyPlayback | undefined;
   /** Default 256 MiB. */
   readonly cacheBytes?: number;
   readonly log: EdgeLog;
@@ -53,6 +56,7 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
     log: options.log,
     assets,
     compression: { gzip },
+    verifyPlayback: options.verifyPlayback,
   });
   const server = await serveNode(edge, options.port, options.host);
   return {

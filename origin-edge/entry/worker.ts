@@ -11,6 +11,7 @@ import { resolveOverHttp } from '../src/resolve_over_http.ts';
 import { parseUpstreamAllow } from '../src/upstream_allow.ts';
 import type { WatchAsset } from '../src/watch/watch_routes.ts';
 import { readEdgeSettings } from './edge_settings.ts';
+import { playbackFromSettings } from './playback_from_settings.ts';
 import { createWebUpstream } from './web_fetch_upstream.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -26,6 +27,7 @@ function acceptEncoding(asker: Asker & { readonly cf?: { readonly clientAcceptEn
 
 function composeApp(env: Environment): Hono {
   const settings = readEdgeSettings(env);
+  const playback = playbackFromSettings(settings);
   return createApp({
     resolve: resolveOverHttp({ url: settings.resolveUrl, token: settings.resolveToken }),
     fetchUpstream: createWebUpstream(settings.mediaToken),
@@ -37,6 +39,7 @@ function composeApp(env: Environment): Hono {
     shareWork: false,
     log: (level, message, fields) => globalThis.console[level](JSON.stringify({ message, ...fields })),
     assets: async (name) => Promise.resolve(assets.get(name)),
+    verifyPlayback: async (token, streamId) => (await (await playback)?.(token, streamId)) ?? false,
     compression: { gzip: (bytes) => gzipSync(bytes), acceptEncoding },
   }).app;
 }

@@ -14,6 +14,7 @@ import type { MediaHandler } from './media_handler.ts';
 import { MediaLoader } from './media_loader.ts';
 import { ObjectCache } from './object_cache.ts';
 import { PlaylistLoader } from './playlist_loader.ts';
+import type { VerifyPlayback } from './playback_verifier.ts';
 import { originFormOf, readTarget } from './request_target.ts';
 import type { Compression } from './respond.ts';
 import { StreamLookup } from './stream_lookup.ts';
@@ -39,6 +40,8 @@ export interface AppDependencies extends EdgeDependencies, WatchDependencies {
   readonly after?: After;
   /** Default: CompressionStream, and the request's own header. */
   readonly compression?: Partial<Compression>;
+  /** For streams that are not public. Default: every token is refused. */
+  readonly verifyPlayback?: VerifyPlayback | undefined;
   /** Whether the edge should get traffic, for /readyz. Default: always. */
   readonly ready?: () => boolean;
 }
@@ -61,6 +64,7 @@ export function createApp(deps: AppDependencies): EdgeApp {
     objects,
     counters,
     monotonicMs: deps.monotonicMs,
+    verifyPlayback: deps.verifyPlayback,
     compression: {
       gzip: gzipByStream,
       acceptEncoding: (request) => request.headers.get('accept-encoding'),

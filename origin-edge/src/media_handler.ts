@@ -11,6 +11,8 @@ import type { PlaylistQuery } from '../../contracts/playlist_query.ts';
 import type { EdgeCounters } from './edge_counters.ts';
 import { objectKey } from './edge_objects.ts';
 import type { EdgeObjects } from './edge_objects.ts';
+import { readPlaybackToken } from './playback_token.ts';
+import type { VerifyPlayback } from './playback_verifier.ts';
 import { originFormOf, readTarget } from './request_target.ts';
 import { respond, toResponse } from './respond.ts';
 import type { Asker, Compression, Reply } from './respond.ts';
@@ -24,6 +26,8 @@ export interface MediaHandlerParts {
   readonly counters: EdgeCounters;
   readonly monotonicMs: () => number;
   readonly compression: Compression;
+  /** Undefined: this edge has no keys, and refuses every token. */
+  readonly verifyPlayback: VerifyPlayback | undefined;
 }
 
 export interface MediaHandler {
@@ -35,6 +39,8 @@ export interface MediaHandler {
   readonly serve: (request: Request) => Response | Promise<Response>;
 }
 
+const UNAUTHORIZED = { status: 401, title: 'Unauthorized' };
+const FORBIDDEN = { status: 403, title: 'Forbidden' };
 const NO_QUERY: PlaylistQuery = { skip: false };
 
 export function createMediaHandler(parts: MediaHandlerParts): MediaHandler {
@@ -83,13 +89,19 @@ async function serveSlowly(parts: MediaHandlerParts, request: Request, originFor
   if (query instanceof ContractError) return problem({ status: 400, title: 'Bad Request', detail: query.message });
   if (lookup.policy(path.streamId) === undefined) await lookup.find(path.streamId).catch(() => undefined);
   const policy = lookup.policy(path.streamId);
-  // Fails closed: whatever is not known to be public wants a token, and this edge has no keys to check one by.
-  if (policy !== undefined && policy !== 'public') {
-    return problem({ status: 401, title: 'Unauthorized' }, { 'www-authenticate': 'Bearer' });
+  const isOpen = policy === 'public' || policy === undefined;
+  const shown = isOpen ? undefined : readPlaybackToken(request.headers, target.query);
+  // Fails closed: whatever is not known to be public wants a token; an unknown stream has nothing to show.
+  if (!isOpen) {
+    if (shown === undefined) return problem(UNAUTHORIZED, { 'www-authenticate': 'Bearer' });
+    if ((await parts.verifyPlayback?.(shown.token, path.streamId)) !== true) return problem(FORBIDDEN);
   }
   const key = objectKey(path, target.path, query);
   const object = objects.peek(key) ?? (await objects.load(path, key, query));
-  return toResponse(await respond(request, object, monotonicMs(), compression));
+  // The load may have been the first to learn that the stream is not public.
+  if (isOpen && (lookup.policy(path.streamId) ?? 'public') !== 'public') return serveSlowly(parts, request, originForm);
+  const form = shown === undefined ? object : shown.by === 'query' ? object.tokenForm() : object.privateForm();
+  return toResponse(await respond(request, form, monotonicMs(), compression));
 }
 
 function readQuery(path: MediaPath, query: string): PlaylistQuery | ContractError {

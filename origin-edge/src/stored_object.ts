@@ -4,6 +4,7 @@
 import { CONTENT_TYPE } from '../../contracts/cache_policy.ts';
 import { problemBody } from '../../contracts/problem.ts';
 import type { Problem } from '../../contracts/problem.ts';
+import { carryToken } from './carry_token.ts';
 import { COMMON_HEADERS, problemHeaders } from './viewer_headers.ts';
 import type { HeaderRecord } from './viewer_headers.ts';
 
@@ -63,6 +64,8 @@ export class StoredObject {
   readonly #what: ObjectDescription;
   readonly #base: HeaderRecord;
   #gzip: Variant | Promise<Variant> | undefined;
+  #tokenForm: StoredObject | undefined;
+  #privateForm: StoredObject | undefined;
 
   constructor(what: ObjectDescription) {
     this.#what = what;
@@ -84,6 +87,30 @@ export class StoredObject {
   /** The same object as if it had come at `nowMs`, good for `freshForMs`. */
   renewed(nowMs: number, freshForMs: number): StoredObject {
     return new StoredObject({ ...this.#what, fetchedAtMs: nowMs, freshForMs });
+  }
+
+  /** For viewers who show a token in the URL: playlists hand it on to what they list. Made once. */
+  tokenForm(): StoredObject {
+    if (this.#what.contentType !== CONTENT_TYPE.playlist || this.status !== 200) return this;
+    this.#tokenForm ??= new StoredObject({
+      ...this.#what,
+      body: bytesOf(carryToken(new TextDecoder().decode(this.#what.body))),
+      etag: this.#what.etag === undefined ? undefined : `${this.#what.etag.slice(0, -1)}-token"`,
+    });
+    return this.#tokenForm;
+  }
+
+  /**
+   * For viewers who show a token outside of the URL: a shared cache would hand what it kept to others, since `public`
+   * lets it keep replies to requests with Authorization (RFC 9111 section 3.5). Made once.
+   */
+  privateForm(): StoredObject {
+    this.#privateForm ??= new StoredObject({
+      ...this.#what,
+      cacheControl: this.#what.cacheControl.replace('public', 'private'),
+      extra: { ...this.#what.extra, vary: 'Authorization, Cookie, Accept-Encoding' },
+    });
+    return this.#privateForm;
   }
 
   /** Bytes that it takes in a cache: the body, and an allowance for what stands around it. */

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { StreamId } from '../../contracts/ids.ts';
+import type { Epoch, SessionId, StreamId } from '../../contracts/ids.ts';
 import type { ClaimRequest } from '../../contracts/registry.ts';
 import type { FunctionHandler } from '../../functions/create_handler.ts';
 import { startFunctions } from '../../local/functions.ts';
@@ -283,5 +283,54 @@ describe('the program', () => {
     expect(failure.code).toBe(1);
     expect(failure.stderr).toMatch(message);
     expect(failure.stderr).not.toContain('hunter2');
+  });
+});
+
+describe('the commands by hand', () => {
+  test('list what is live, end it, and have a server drain', async () => {
+    const { port } = await functions();
+    const control = controlOf(port);
+    await control.heartbeat(BEAT);
+    const { PATH = '' } = process.env;
+    const env = {
+      PATH,
+      AWS_REGION: 'eu-central-1',
+      AWS_ENDPOINT_URL_LAMBDA: `http://127.0.0.1:${port}`,
+      AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+    };
+    const hw = (...args: string[]) =>
+      new Promise((resolve) => {
+        execFile(process.execPath, ['local/hw.ts', ...args], { env }, (error, stdout, stderr) =>
+          resolve([error?.code ?? 0, `${stdout}${stderr}`.trim()]),
+        );
+      });
+    const report = {
+      streamId: CLAIM.streamId,
+      epoch: 5 as Epoch,
+      sessionId: '01KAP0000000000000000000ZZ' as SessionId,
+      startedAtMs: 1_760_000_000_000,
+      state: 'live' as const,
+      nextMsn: 1,
+      discontinuitySequence: 0,
+      programDateTimeEndMs: 0,
+      playback: 'public' as const,
+      record: 'all' as const,
+      mediaAgeMs: 0,
+    };
+    await control.heartbeat({ ...BEAT, seq: 2, streams: [report] });
+    const line = `show  live  a  ${report.sessionId}  2025-10-09T08:53:20.000Z`;
+    expect(await hw('streams')).toEqual([0, line]);
+    expect(await hw('end', 'show')).toEqual([0, 'done: the servers hear of it within 3 seconds']);
+    expect(await hw('end', 'show')).toEqual([1, 'that stream is not live']);
+    expect(await hw('drain', 'a')).toEqual([0, 'done: the servers hear of it within 3 seconds']);
+    expect(await control.heartbeat({ ...BEAT, seq: 3, streams: [report] })).toEqual({
+      lost: [{ streamId: 'show', epoch: 5, reason: 'ended' }],
+      peers: [],
+      drain: true,
+    });
+    expect(await hw('streams')).toEqual([0, 'nothing is live']);
+    expect(await hw('end', '../show')).toEqual([1, expect.stringMatching(/^streamId: got /)]);
+    expect(await hw()).toEqual([1, expect.stringMatching(/^usage: /)]);
   });
 });

@@ -1,20 +1,30 @@
 /**
  * What the edge promises, on each runtime that it runs on, as a process in front of a real media server.
  */
+import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, startEdgeBench, startSuccessor } from './edge_bench.ts';
 import type { EdgeBench } from './edge_bench.ts';
 import type { Runtime } from './edge_process.ts';
-import { RENDITION, recordOf } from './live_fixture.ts';
+import { LiveFixture, RENDITION, recordOf } from './live_fixture.ts';
 
 const PLAYLIST = `/demo/${RENDITION}/index.m3u8`;
+
+const SECRET = 'a-playback-secret-of-the-edge-tests';
+
+async function tokenFor(streamId: string, expiresIn: string): Promise<string> {
+  return new SignJWT({ sub: streamId })
+    .setProtectedHeader({ alg: 'HS256', kid: 'test' })
+    .setExpirationTime(expiresIn)
+    .sign(new TextEncoder().encode(SECRET));
+}
 
 describe.each<Runtime>(['node', 'deno', 'worker'])('the edge on %s', (runtime) => {
   let bench: EdgeBench;
   const media = (name: string): string => `/demo/${bench.fixture.epoch}/${RENDITION}/${name}`;
 
   beforeAll(async () => {
-    bench = await startEdgeBench(runtime);
+    bench = await startEdgeBench(runtime, {}, { HW_PLAYBACK_KEYS: `test=${SECRET}` });
   });
   afterAll(async () => bench.stop());
 
@@ -158,6 +168,28 @@ describe.each<Runtime>(['node', 'deno', 'worker'])('the edge on %s', (runtime) =
     const stranger = recordOf(bench.fixture, 'http://192.0.2.7:8000');
     bench.resolver.records.set('stranger', { ...stranger, streamId: 'stranger' as typeof stranger.streamId });
     expect((await bench.get('/stranger/poster.jpg')).status).toBe(503);
+  });
+
+  it('shows a signed stream to those with a token for it, and nothing of it to others', async () => {
+    const closed = new LiveFixture({ streamId: 'closed' });
+    bench.origin.streams.set('closed', closed);
+    bench.resolver.records.set('closed', { ...recordOf(closed, bench.origin.url), playback: 'signed' });
+    const path = `/closed/${RENDITION}/index.m3u8`;
+    for (const [token, status] of [
+      [undefined, 401],
+      [await tokenFor('demo', '1m'), 403],
+      [await tokenFor('closed', '-1m'), 403],
+      [await tokenFor('closed', '1m'), 200],
+    ] as const) {
+      const byQuery = await bench.get(token === undefined ? path : `${path}?token=${token}`);
+      const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      const byHeader = await bench.get(path, { headers });
+      expect([byQuery.status, byHeader.status]).toEqual([status, status]);
+      expect((await byQuery.text()).includes('{$token}')).toBe(status === 200);
+      expect(byHeader.headers.get('cache-control')).toMatch(status === 200 ? /^private,/ : /^no-store$/);
+      await byHeader.arrayBuffer();
+    }
+    expect(closed.calls.filter((call) => call.startsWith('playlist'))).toHaveLength(1);
   });
 
   it('ends on SIGTERM', async () => {

@@ -5,9 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, startEdgeBench } from './edge_bench.ts';
 import type { EdgeBench } from './edge_bench.ts';
 import { RENDITION } from './live_fixture.ts';
+import { Poller } from './poller.ts';
 import { abortMidBody } from './raw_request.ts';
 
 const VIEWERS = 200;
+const POLLERS = 500;
+const PART_BYTES = 25_000;
 
 describe('a herd of viewers on Node', () => {
   let bench: EdgeBench;
@@ -19,7 +22,7 @@ describe('a herd of viewers on Node', () => {
   };
 
   beforeAll(async () => {
-    bench = await startEdgeBench('node', { partBytes: 250_000 });
+    bench = await startEdgeBench('node', { partBytes: PART_BYTES });
   });
   afterAll(async () => bench.stop());
 
@@ -28,7 +31,7 @@ describe('a herd of viewers on Node', () => {
     const lengths = await Promise.all(
       Array.from({ length: VIEWERS }, async () => (await (await bench.get(path)).arrayBuffer()).byteLength),
     );
-    expect(new Set(lengths)).toEqual(new Set([1_000_000]));
+    expect(new Set(lengths)).toEqual(new Set([4 * PART_BYTES]));
     expect(callsTo('segment 101')).toBe(1);
     expect(bench.resolver.asked).toBe(1);
   });
@@ -43,22 +46,52 @@ describe('a herd of viewers on Node', () => {
       });
       await eventually('the herd waits', () => bench.fixture.waiting === 1);
       bench.fixture.advance();
-      for (const viewer of await Promise.all(waiting)) expect(viewer).toEqual([200, 200, 250_000]);
+      for (const viewer of await Promise.all(waiting)) expect(viewer).toEqual([200, 200, PART_BYTES]);
       expect(callsTo(`playlist {"skip":false,"msn":${msn},"part":${parts}}`)).toBe(1);
       expect(callsTo(`part ${msn}.${parts}`)).toBe(1);
     }
   });
 
+  it('of 500 low-latency pollers for ten seconds costs one request for each part', async () => {
+    const pollers = Array.from({ length: POLLERS }, () => new Poller(bench.edge.port));
+    const start = bench.fixture.position;
+    const asked = bench.fixture.calls.length;
+    const endMs = performance.now() + 10_000;
+    const publishing = setInterval(() => bench.fixture.advance(), 500);
+    let parts = 0;
+    await Promise.all(
+      pollers.map(async (poller) => {
+        let { msn, parts: part } = start;
+        while (performance.now() < endMs) {
+          const playlist = await poller.get(`/demo/${RENDITION}/index.m3u8?_HLS_msn=${msn}&_HLS_part=${part}`);
+          const segment = await poller.get(media(`${msn}.${part}.m4s`));
+          expect([playlist.status, segment.status, segment.length]).toEqual([200, 200, PART_BYTES]);
+          parts += 1;
+          [msn, part] = part === 3 ? [msn + 1, 0] : [msn, part + 1];
+        }
+      }),
+    );
+    clearInterval(publishing);
+    for (const poller of pollers) poller.close();
+    const calls = bench.fixture.calls.slice(asked);
+    expect(parts).toBeGreaterThan(POLLERS * 15);
+    // One part and one playlist for each of the twenty, and never the same one twice.
+    expect(new Set(calls).size).toBe(calls.length);
+    expect(calls.length).toBeLessThanOrEqual(44);
+  });
+
   it('that leaves mid-body or asks HEAD 2,000 times leaves no socket upstream behind', async () => {
     const before = await sockets();
+    const { msn } = bench.fixture.position;
+    const segment = (back: number): string => media(`${msn - back}.m4s`);
     for (let round = 0; round < 20; round += 1) {
-      await Promise.all(Array.from({ length: 10 }, async () => abortMidBody(bench.edge.port, media('101.m4s'))));
+      await Promise.all(Array.from({ length: 10 }, async () => abortMidBody(bench.edge.port, segment(1))));
       await Promise.all(
-        Array.from({ length: 100 }, async () => bench.get(media(`${102 - (round % 2)}.m4s`), { method: 'HEAD' })),
+        Array.from({ length: 100 }, async () => bench.get(segment(1 + (round % 2)), { method: 'HEAD' })),
       );
     }
-    expect((await bench.get(media('101.m4s'))).status).toBe(200);
+    expect((await bench.get(segment(1))).status).toBe(200);
     expect(await sockets()).toBeLessThanOrEqual(before + 2);
-    expect(callsTo('segment 101') + callsTo('segment 102')).toBe(2);
+    expect(callsTo(`segment ${msn - 1}`) + callsTo(`segment ${msn - 2}`)).toBe(2);
   });
 });

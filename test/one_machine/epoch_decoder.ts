@@ -16,6 +16,8 @@ export interface DecodedTrack {
 
 export interface DecodedMedia {
   readonly tracks: readonly DecodedTrack[];
+  /** Of the loudest sample, dB of full scale; minus infinity without sound. */
+  readonly peakDb: number;
   /** FFmpeg's warnings and errors; empty when all went well. */
   readonly complaints: string;
 }
@@ -25,8 +27,8 @@ export async function decodeMedia(media: readonly Buffer[]): Promise<DecodedMedi
   const child = spawn(
     'ffmpeg',
     [
-      ...['-hide_banner', '-nostdin', '-v', 'warning', '-threads', '1', '-copyts', '-i', 'pipe:0'],
-      ...['-map', '0', '-fps_mode', 'passthrough', '-enc_time_base:v', '1:90000', '-f', 'framecrc', 'pipe:1'],
+      ...['-hide_banner', '-nostdin', '-nostats', '-v', 'level+info', '-threads', '1', '-copyts', '-i', 'pipe:0'],
+      ...['-map', '0', '-af', 'volumedetect', '-fps_mode', 'passthrough', '-enc_time_base:v', '1:90000', '-f', 'framecrc', 'pipe:1'],
     ],
     { stdio: ['pipe', 'pipe', 'pipe'] },
   );
@@ -34,10 +36,15 @@ export async function decodeMedia(media: readonly Buffer[]): Promise<DecodedMedi
   child.stdin.on('error', () => undefined);
   child.stdin.end(Buffer.concat(media));
   const exited = once(child, 'close') as Promise<[number | null]>;
-  const [frames, complaints, [code]] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
+  const [frames, log, [code]] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
+  const complaints = log
+    .split('\n')
+    .filter((line) => /\[(warning|error|fatal|panic)\]/.test(line))
+    .join('\n');
   return {
     tracks: readTracks(frames),
-    complaints: code === 0 ? complaints.trim() : `FFmpeg ended with code ${code}\n${complaints.trim()}`,
+    peakDb: Number(/max_volume: (-?[0-9.]+) dB/.exec(log)?.[1] ?? Number.NEGATIVE_INFINITY),
+    complaints: code === 0 ? complaints : `FFmpeg ended with code ${code}\n${complaints}`,
   };
 }
 

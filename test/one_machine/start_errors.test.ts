@@ -3,7 +3,7 @@
  * behind. And that it ends when it is told to.
  */
 import { execFile, spawn } from 'node:child_process';
-import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { assertNoSecret } from '../secrets/assert_no_secret.ts';
 import { childrenOf } from './child_processes.ts';
 import { eventually } from './eventually.ts';
 import { publishWithFfmpeg } from './ffmpeg_publisher.ts';
@@ -160,8 +161,14 @@ describe.concurrent('starts', () => {
   test('with a key of its own, kept for its owner alone', async () => {
     const data = join(folder, 'own-key');
     const machine = await startMachine({ HW_STREAM_KEYS: '', HW_DATA_DIR: data });
-    const files = await readdir(data, { recursive: true });
-    expect(files.length).toBeGreaterThan(0);
+    const files = await readdir(data);
+    expect(files).toEqual(['demo-stream-key']);
+    const path = join(data, 'demo-stream-key');
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    const key = (await readFile(path, 'utf8')).trim();
+    expect(() => assertNoSecret(machine.log(), { 'the key': key })).not.toThrow();
+    const publisher = await PacedPublisher.start({ port: machine.ports.rtmp, key, source: await makeTestSource() });
+    await publisher.sayGoodbye();
     expect(await machine.stop()).toBe(0);
   });
 

@@ -33,6 +33,16 @@ export function claimContract(subject: ContractSubject): void {
       expect((await subject.made.registry.resolve(SHOW))?.epoch).toBe(second.epoch);
     });
 
+    test('by twenty servers at once: one is granted, the others hear of it', async () => {
+      const servers = Array.from({ length: 20 }, (_, index) => `server-${index}`);
+      const replies = await Promise.all(servers.map((server) => subject.made.registry.claim(claimBy(server))));
+      const [grant, ...more] = replies.filter((reply) => reply.outcome === 'granted');
+      expect(more).toEqual([]);
+      const owned = replies.filter((reply) => reply.outcome === 'owned');
+      expect(owned).toHaveLength(19);
+      expect(new Set(owned.map((reply) => reply.ownerEpoch))).toEqual(new Set([grant?.epoch]));
+    });
+
     test('of a live stream is answered with its owner, also when the lease ran out', async () => {
       const grant = await subject.granted(claimBy('a'));
       await subject.made.advance(2_000);

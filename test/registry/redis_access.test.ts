@@ -2,7 +2,7 @@
 import { webcrypto } from 'node:crypto';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { clusterSlot, tagInSlot } from '../../functions/registry/cluster_slot.ts';
 import { createRedisAccess, RedisUrlError } from '../../functions/registry/redis_access.ts';
 import type { RedisAccess } from '../../functions/registry/redis_access.ts';
@@ -51,7 +51,18 @@ describe('a Redis alone', () => {
     await expect(registry.resolve(SHOW)).rejects.toThrow(/timed out/);
     await expect(registry.claim(claimBy('a'))).rejects.toThrow(/timed out/);
     await server.nodes[0]?.ping();
-    expect(await registry.resolve(SHOW)).toBeUndefined();
+    expect(await vi.waitFor(() => registry.resolve(SHOW), 10_000)).toBeUndefined();
+  });
+
+  test('that ends and comes back empty: calls fail, then claims wait for heartbeats', async () => {
+    const registry = registryAt(server.url, 200);
+    await registry.resolve(SHOW);
+    const { port } = new URL(server.url);
+    await server.stop();
+    await expect(registry.resolve(SHOW)).rejects.toThrow(Error);
+    server = await startRedis('alone', Number(port));
+    const reply = await vi.waitFor(() => registry.claim(claimBy('a')), 10_000);
+    expect(reply).toMatchObject({ outcome: 'wait' });
   });
 
   test('every key expires', async () => {
@@ -67,6 +78,7 @@ describe('a Redis alone', () => {
       'hw:{fleet}:heard',
       'hw:{fleet}:load',
       'hw:{fleet}:servers',
+      'hw:{fleet}:streams',
       expect.stringMatching(/^hw:\{show\}:claim:/),
       'hw:{show}:record',
       'hw:{show}:stream',

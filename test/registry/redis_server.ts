@@ -108,7 +108,8 @@ async function join2(nodes: readonly Redis[], ports: readonly number[]): Promise
   }
 }
 
-export async function startRedis(kind: 'alone' | 'tls' | 'cluster'): Promise<RedisServer> {
+/** @param wantedPort of a server that comes back; a free one unless given */
+export async function startRedis(kind: 'alone' | 'tls' | 'cluster', wantedPort?: number): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), 'headwater-redis-'));
   const ca = kind === 'tls' ? await certificate(folder) : undefined;
   const count = kind === 'cluster' ? 2 : 1;
@@ -117,7 +118,7 @@ export async function startRedis(kind: 'alone' | 'tls' | 'cluster'): Promise<Red
   const nodes: Redis[] = [];
   try {
     for (let index = 0; index < count; index += 1) {
-      const port = await clusterPort();
+      const port = wantedPort ?? (await clusterPort());
       ports.push(port);
       const args = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
       if (kind === 'tls') args.push(...tlsArgs(folder, port));

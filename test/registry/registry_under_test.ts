@@ -2,11 +2,11 @@
  * What the registry's contract suite and model need of an implementation: the registry, and power over its time and
  * memory.
  */
-import type { ClaimReply, ClaimRequest, Registry } from '../../contracts/registry.ts';
+import type { ClaimReply, ClaimRequest, FleetOperations, Registry } from '../../contracts/registry.ts';
 
 export interface RegistryUnderTest {
   /** Waits 5 s after it was found empty, has a reconnect window of 60 s. */
-  readonly registry: Registry;
+  readonly registry: Registry & FleetOperations;
   /** ms since 1970 by the registry's clock. */
   readonly nowMs: () => Promise<number>;
   /** Moves the registry's clock on. What would have expired by then is gone. */

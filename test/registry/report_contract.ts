@@ -166,6 +166,52 @@ export function reportContract(subject: ContractSubject): void {
     });
   });
 
+  describe("at a person's word", () => {
+    test('lists the streams that are reported and have not ended', async () => {
+      const show = await subject.granted(claimBy('a'));
+      const streamId = 'another' as StreamId;
+      const another = await subject.granted(claimBy('b', { streamId }));
+      const gone = await subject.granted(claimBy('c', { streamId: 'gone' as StreamId }));
+      await subject.made.registry.heartbeat(heartbeatOf('c', [reportOf(gone, { streamId: 'gone' as StreamId })]));
+      await subject.made.advance(10_500);
+      await subject.made.registry.heartbeat(heartbeatOf('a', [reportOf(show)]));
+      await subject.made.registry.heartbeat(heartbeatOf('b', [reportOf(another, { streamId })]));
+      const list = async () => (await subject.made.registry.streams()).map((record) => record.streamId);
+      expect(await list()).toEqual(['another', 'show']);
+      await subject.made.registry.stop(streamId, 'ended');
+      expect(await list()).toEqual(['show']);
+    });
+
+    test('ends a session: its owner is told why until it stops, and the next claim is a new session', async () => {
+      const grant = await subject.granted(claimBy('a'));
+      await subject.made.registry.heartbeat(heartbeatOf('a', [reportOf(grant)]));
+      expect(await subject.made.registry.stop(SHOW, 'revoked')).toBe(true);
+      expect(await subject.made.registry.stop(SHOW, 'ended')).toBe(false);
+      expect((await subject.made.registry.resolve(SHOW))?.state).toBe('ended');
+      for (let index = 0; index < 2; index += 1) {
+        const reply = await subject.made.registry.heartbeat(heartbeatOf('a', [reportOf(grant)]));
+        expect(reply.lost).toEqual([{ streamId: SHOW, epoch: grant.epoch, reason: 'revoked' }]);
+      }
+      await subject.made.advance(2_500);
+      const next = await subject.granted(claimBy('a'));
+      expect(next.resumed).toBe(false);
+      expect(next.carryOn.nextMsn).toBeGreaterThanOrEqual(grant.carryOn.nextMsn + 3 + 2);
+      const reply = await subject.made.registry.heartbeat(heartbeatOf('a', [reportOf(next)]));
+      expect(reply.lost).toEqual([]);
+      expect(await subject.made.registry.stop('nothing' as StreamId, 'ended')).toBe(false);
+    });
+
+    test('has a server drain', async () => {
+      expect(await subject.made.registry.drain('nobody', true)).toBe(false);
+      await subject.made.registry.heartbeat(heartbeatOf('a', []));
+      expect(await subject.made.registry.drain('a', true)).toBe(true);
+      expect((await subject.made.registry.heartbeat(heartbeatOf('a', []))).drain).toBe(true);
+      expect((await subject.made.registry.heartbeat(heartbeatOf('b', []))).drain).toBe(false);
+      expect(await subject.made.registry.drain('a', false)).toBe(true);
+      expect((await subject.made.registry.heartbeat(heartbeatOf('a', []))).drain).toBe(false);
+    });
+  });
+
   describe('emptied', () => {
     test('claims wait until heartbeats have restored the living', async () => {
       const grant = await subject.granted(claimBy('a', { playback: 'signed' }));

@@ -90,7 +90,7 @@ export const DEFAULT_INGEST_LIMITS: IngestLimits = {
 };
 
 export const DEFAULT_INGEST_TIMINGS: IngestTimings = {
-  handshakeMs: 5_000,
+  handshakeMs: 8_000,
   publishMs: 10_000,
   authorizationMs: 30_000,
   silenceMs: 10_000,

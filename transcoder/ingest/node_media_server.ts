@@ -65,9 +65,9 @@ export class GuardedRtmp extends Rtmp {
     return null;
   }
 
-  /** RTMP 1.0 section 7.2.1.1: window, bandwidth, chunk size, then the result. */
-  acceptConnect(transactionId: number, objectEncoding: number): void {
-    this.objectEncoding = objectEncoding;
+  /** RTMP 1.0 section 7.2.1.1: window, bandwidth, chunk size, then the result, which settles on AMF0. */
+  acceptConnect(transactionId: number): void {
+    this.objectEncoding = 0;
     this.sendWindowACK(WINDOW_BYTES);
     this.setPeerBandwidth(WINDOW_BYTES, LIMIT_DYNAMIC);
     this.setChunkSize(OUT_CHUNK_SIZE);

@@ -298,7 +298,7 @@ export class RtmpSession {
       this.#handlers.refused('app', 'NetConnection.Connect.InvalidApp');
       return;
     }
-    this.#rtmp.acceptConnect(transaction, commandObject.get('objectEncoding') === 3 ? 3 : 0);
+    this.#rtmp.acceptConnect(transaction);
     this.#state = 'idle';
   }
 

@@ -6,7 +6,7 @@ declare module 'node-media-server/src/protocol/rtmp.js' {
   export default class Rtmp {
     /** 0 until the first byte (C0) was read. */
     handshakeState: number;
-    /** Echoed in the reply to connect. */
+    /** Said in the reply to connect: 0 for AMF0, 3 for AMF3. */
     objectEncoding: number;
     /** Number of streams that createStream made. */
     streams: number;

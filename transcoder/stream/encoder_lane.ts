@@ -43,6 +43,7 @@ export class EncoderLane {
   #opening = false;
   #stopped = false;
   #closing: Promise<void> = Promise.resolve();
+  readonly #closingRuns = new Set<EpochRun>();
   #isClosing = false;
   #replaceReason: string | undefined;
   #failures = 0;
@@ -115,6 +116,11 @@ export class EncoderLane {
     await this.#closing;
   }
 
+  /** Ends FFmpeg at once, also one that is still being flushed: `stop` resolves then. */
+  kill(): void {
+    for (const run of this.#closingRuns) run.kill();
+  }
+
   /** Called a few times a second. */
   supervise(nowMs: number): void {
     const run = this.#run;
@@ -151,9 +157,13 @@ export class EncoderLane {
     this.#replaceReason = undefined;
     this.#isClosing = true;
     this.#options.logger.info({ epoch: run.epoch, reason }, 'epoch ends');
-    const closing = run.finish().catch((error: unknown) => {
-      this.#options.logger.error({ epoch: run.epoch, err: error }, 'the epoch could not be finished');
-    });
+    this.#closingRuns.add(run);
+    const closing = run
+      .finish()
+      .catch((error: unknown) => {
+        this.#options.logger.error({ epoch: run.epoch, err: error }, 'the epoch could not be finished');
+      })
+      .finally(() => this.#closingRuns.delete(run));
     this.#closing = closing;
     void closing.finally(() => {
       if (this.#closing === closing) this.#isClosing = false;

@@ -60,6 +60,8 @@ export class LiveStream {
   #epoch: Epoch;
   #state: StreamState = 'live';
   #cancelWindow: (() => void) | undefined;
+  /** Lanes of publishers that have gone, while their last media is on its way. */
+  readonly #flushing = new Map<EncoderLane, Promise<void>>();
   #mustEncode = false;
   #targetDuration: number | undefined;
 
@@ -145,6 +147,11 @@ export class LiveStream {
     await this.#detach();
     publisher?.connection.close();
     this.#finish(reason);
+  }
+
+  /** What `end` waits for is given up: every FFmpeg is ended at once. */
+  hurry(): void {
+    for (const lane of this.#flushing.keys()) lane.kill();
   }
 
   report(): StreamReport {
@@ -296,12 +303,19 @@ export class LiveStream {
     this.#cancelWindow = clock.after(window.shape === undefined ? 0 : windowMs, finish);
   }
 
+  /** Lets the publisher go. Resolves when all that ever came from publishers is in the window, and their FFmpegs gone. */
   async #detach(): Promise<void> {
     const publisher = this.#publisher;
-    if (publisher === undefined) return;
-    this.#publisher = undefined;
-    this.#remember(publisher.feed);
-    await publisher.lane.stop();
+    if (publisher !== undefined) {
+      const { lane, feed } = publisher;
+      this.#publisher = undefined;
+      this.#remember(feed);
+      this.#flushing.set(
+        lane,
+        lane.stop().finally(() => this.#flushing.delete(lane)),
+      );
+    }
+    await Promise.all(this.#flushing.values());
   }
 
   #remember(feed: PublisherFeed): void {

@@ -69,6 +69,7 @@ class FfmpegRun implements EpochRun {
         },
       },
     });
+    dependencies.logger.info({ epoch: options.epoch, ffmpegPid: this.#encoder.pid }, 'FFmpeg was started');
   }
 
   get epoch() {

@@ -22,6 +22,8 @@ const TICK_MS = 100;
 export const HEARTBEAT_MS = 3000;
 /** How long a publisher waits for the registry in all, ms. */
 const CLAIM_PATIENCE_MS = 20_000;
+/** How long the end of the program waits for FFmpegs to flush, ms. */
+const CLOSE_PATIENCE_MS = 2000;
 
 type Granted = Extract<ClaimReply, { outcome: 'granted' }>;
 
@@ -111,7 +113,12 @@ export class StreamHub implements StreamDirectory {
   /** Ends all sessions and stops. */
   async close(): Promise<void> {
     for (const stop of this.#stops) stop();
-    await Promise.all(this.liveStreams.map((stream) => stream.end('the server is stopping')));
+    const streams = this.liveStreams;
+    const cancel = this.#options.clock.after(CLOSE_PATIENCE_MS, () => {
+      for (const stream of streams) stream.hurry();
+    });
+    await Promise.all(streams.map((stream) => stream.end('the server is stopping')));
+    cancel();
   }
 
   async #authorize(request: PublishRequest, signal: AbortSignal) {

@@ -1,0 +1,86 @@
+/**
+ * Program: what a person asks of the fleet by hand, through the `registry` function with the caller's AWS credentials
+ * (AWS_ENDPOINT_URL_LAMBDA names a local Invoke endpoint).
+ */
+import { parseArgs } from 'node:util';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import * as z from 'zod/mini';
+import { functionErrorSchema } from '../contracts/function_calls.ts';
+import type { RegistryCall } from '../contracts/function_calls.ts';
+import { parseStreamId } from '../contracts/ids.ts';
+import { streamRecordSchema } from '../contracts/registry.ts';
+import type { StreamRecord } from '../contracts/registry.ts';
+import { parsePayload } from '../contracts/schema.ts';
+import { SETTINGS } from '../contracts/setting_table.ts';
+import { readSettings } from '../contracts/settings.ts';
+
+const USAGE = `usage: npm run hw -- COMMAND
+  streams               what is live: stream, state, server, session, since when
+  end STREAM            ends the show now; its publisher may start another
+  revoke STREAM         ends the show because its key is no longer good (take the key out of the settings first)
+  drain SERVER          the server takes no new publishers, and goes when its shows have ended
+  drain SERVER --undo   it takes publishers again`;
+
+const streamsReplySchema = z.strictObject({ streams: z.array(streamRecordSchema) });
+const doneReplySchema = z.strictObject({ done: z.boolean() });
+
+/** The command line as a call; undefined when it is none. @throws Error in one line */
+export function readCommand(args: readonly string[]): RegistryCall | undefined {
+  const { positionals, values } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { undo: { type: 'boolean', default: false } },
+  });
+  const [command, name, ...rest] = positionals;
+  if (rest.length > 0 || (values.undo && command !== 'drain')) return undefined;
+  if (command === 'streams' && name === undefined) return { operation: 'streams' };
+  if (name === undefined) return undefined;
+  if (command === 'end') return { operation: 'stop', streamId: parseStreamId(name), reason: 'ended' };
+  if (command === 'revoke') return { operation: 'stop', streamId: parseStreamId(name), reason: 'revoked' };
+  if (command === 'drain') return { operation: 'drain', serverId: name, draining: !values.undo };
+  return undefined;
+}
+
+function table(streams: readonly StreamRecord[]): string {
+  if (streams.length === 0) return 'nothing is live';
+  const rows = streams.map(({ streamId, state, serverId, sessionId, startedAtMs }) =>
+    [streamId, state, serverId, sessionId, new Date(startedAtMs).toISOString()].join('  '),
+  );
+  return rows.join('\n');
+}
+
+/** What is printed, and the exit status. @throws Error in one line */
+async function run(
+  call: RegistryCall,
+  client: LambdaClient,
+  functionName: string,
+): Promise<{ readonly text: string; readonly status: number }> {
+  const command = new InvokeCommand({ FunctionName: functionName, Payload: Buffer.from(JSON.stringify(call)) });
+  const reply = await client.send(command, { abortSignal: AbortSignal.timeout(10_000) });
+  const value: unknown = JSON.parse(Buffer.from(reply.Payload ?? []).toString('utf8'));
+  const refused = z.safeParse(functionErrorSchema, value);
+  if (refused.success) throw new Error(refused.data.error.message);
+  if (call.operation === 'streams') {
+    return { text: table(parsePayload(streamsReplySchema, value, 'reply').streams), status: 0 };
+  }
+  const { done } = parsePayload(doneReplySchema, value, 'reply');
+  if (done) return { text: 'done: the servers hear of it within 3 seconds', status: 0 };
+  return { text: call.operation === 'drain' ? 'there is no such server' : 'that stream is not live', status: 1 };
+}
+
+async function main(): Promise<void> {
+  const call = readCommand(process.argv.slice(2));
+  if (call === undefined) throw new Error(USAGE);
+  const { functionPrefix } = readSettings(SETTINGS, process.env);
+  const client = new LambdaClient({ maxAttempts: 2 });
+  const { text, status } = await run(call, client, `${functionPrefix}registry`);
+  console.log(text);
+  process.exitCode = status;
+}
+
+if (import.meta.main) {
+  main().catch((error: unknown) => {
+    console.error(error instanceof Error ? error.message : String(error));
+    process.exitCode = 1;
+  });
+}
