@@ -11,6 +11,7 @@ import { createPublishWebhook } from '../functions/publish_webhook.ts';
 import { createMemoryRegistry } from '../functions/registry/memory_registry.ts';
 import { parseStaticKeys } from '../functions/static_keys.ts';
 import { createWebhookSigner } from '../functions/webhook_signature.ts';
+import { playbackFromSettings } from '../origin-edge/entry/playback_from_settings.ts';
 import { startEdge } from '../origin-edge/entry/start_edge.ts';
 import { systemClock } from '../transcoder/clock.ts';
 import type { Control } from '../transcoder/control.ts';
@@ -63,6 +64,7 @@ export async function startOneMachine(env: Environment, logger: Logger): Promise
       host: values.bind,
       resolve: (streamId) => registry.resolve(streamId),
       mediaToken,
+      verifyPlayback: await playbackFromSettings(values),
       // Its own media server and nothing else.
       upstreamAllow: new URL(transcoder.address.private).hostname.replaceAll(/[[\]]/g, ''),
       log: (level, message, fields) => logger[level](fields ?? {}, message),

@@ -98,8 +98,8 @@ describe('with static keys', () => {
     const said = await everythingSaid(machine, 'first', KEYS.first);
     await first.sayGoodbye();
     expect(await viewer.verdict()).toEqual([]);
-    for (const text of [said, message, machine.log()]) {
-      expect(() => assertNoSecret(text, { 'the stream key': KEYS.first })).not.toThrow();
+    for (const words of [said, message, machine.log()]) {
+      expect(() => assertNoSecret(words, { 'the stream key': KEYS.first })).not.toThrow();
     }
   });
 });
@@ -139,13 +139,14 @@ describe('with a webhook', () => {
 
   beforeAll(async () => {
     hook = createServer((request, reply) => {
-      void text(request).then((body) => {
+      void text(request).then((body): undefined => {
         const { streamKey } = JSON.parse(body) as { streamKey: string };
         asked.push(streamKey);
         if (streamKey === GOOD) reply.writeHead(200).end(JSON.stringify({ streamId: 'hooked', title: 'By the hook' }));
         else if (streamKey.startsWith('broken')) reply.writeHead(500).end('oh no');
         else if (streamKey.startsWith('denied')) reply.writeHead(403).end();
         // Any other key is never answered.
+        return undefined;
       });
     });
     await new Promise<void>((resolve) => hook.listen(0, '127.0.0.1', resolve));

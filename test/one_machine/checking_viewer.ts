@@ -191,7 +191,7 @@ export class CheckingViewer {
   /** The initialization segment and the segments of an epoch that are whole and no gaps. */
   async mediaOfEpoch(epoch: SeenEpoch): Promise<readonly Buffer[]> {
     const uris = epoch.segments.flatMap(({ uri, gap }) => (uri === undefined || gap ? [] : [uri]));
-    const media = await Promise.all([epoch.map, ...uris].map((uri) => this.#media.get(uri)));
+    const media = await Promise.all([epoch.map, ...uris].flatMap((uri) => this.#media.get(uri) ?? []));
     return media.filter((data) => data !== undefined);
   }
 
@@ -241,25 +241,32 @@ export class CheckingViewer {
       this.#longestWithoutSegmentMs = this.longestWithoutSegmentMs;
       this.#lastSegmentAtMs = now;
     }
-    for (const uri of parts) this.#fetchOnce(uri);
+    for (const uri of parts) void this.#fetchOnce(uri);
     for (const segment of segments) this.#fetchSegment(segment);
     for (const waiter of this.#waiters) waiter.look();
   }
 
   #fetchSegment(segment: SeenSegment): void {
     if (segment.gap || segment.uri === undefined) return;
-    this.#fetchOnce(segment.map);
+    void this.#fetchOnce(segment.map);
     const whole = this.#fetchOnce(segment.uri);
     const parts = segment.hasAllParts ? segment.parts.map((part) => this.#fetchOnce(part.uri)) : [];
-    this.#track(
-      Promise.all([whole, ...parts]).then(([bytes, ...pieces]) => {
-        for (const part of segment.parts) this.#media.delete(part.uri);
-        if (!this.#keepsMedia && segment.uri !== undefined) this.#media.delete(segment.uri);
-        if (bytes === undefined || pieces.length === 0 || pieces.includes(undefined)) return;
-        const joined = Buffer.concat(pieces.filter((piece) => piece !== undefined));
-        if (!joined.equals(bytes)) this.#broken(`MSN ${segment.msn} is not what its parts are`);
-      }),
-    );
+    this.#track(this.#compare(segment, whole, parts));
+  }
+
+  /** A segment is its parts, one after the other. */
+  async #compare(
+    segment: SeenSegment,
+    whole: Promise<Buffer | undefined>,
+    parts: readonly Promise<Buffer | undefined>[],
+  ): Promise<void> {
+    const [bytes, ...pieces] = await Promise.all([whole, ...parts]);
+    for (const part of segment.parts) this.#media.delete(part.uri);
+    if (!this.#keepsMedia && segment.uri !== undefined) this.#media.delete(segment.uri);
+    if (bytes === undefined || pieces.length === 0) return;
+    const joined = Buffer.concat(pieces.filter((piece) => piece !== undefined));
+    if (!pieces.includes(undefined) && !joined.equals(bytes))
+      this.#broken(`MSN ${segment.msn} is not what its parts are`);
   }
 
   #fetchOnce(uri: string): Promise<Buffer | undefined> {

@@ -28,7 +28,19 @@ export async function decodeMedia(media: readonly Buffer[]): Promise<DecodedMedi
     'ffmpeg',
     [
       ...['-hide_banner', '-nostdin', '-nostats', '-v', 'level+info', '-threads', '1', '-copyts', '-i', 'pipe:0'],
-      ...['-map', '0', '-af', 'volumedetect', '-fps_mode', 'passthrough', '-enc_time_base:v', '1:90000', '-f', 'framecrc', 'pipe:1'],
+      ...[
+        '-map',
+        '0',
+        '-af',
+        'volumedetect',
+        '-fps_mode',
+        'passthrough',
+        '-enc_time_base:v',
+        '1:90000',
+        '-f',
+        'framecrc',
+        'pipe:1',
+      ],
     ],
     { stdio: ['pipe', 'pipe', 'pipe'] },
   );

@@ -154,7 +154,8 @@ export class PlaylistJudge {
       seen.duration = parsed.duration;
       seen.gap = parsed.gap === true;
       news.push(seen);
-      if (Math.round(parsed.duration) > (this.targetDuration ?? 0)) this.#broken(`MSN ${msn} lasts ${parsed.duration} s`);
+      if (Math.round(parsed.duration) > (this.targetDuration ?? 0))
+        this.#broken(`MSN ${msn} lasts ${parsed.duration} s`);
     }
     if (seen.uri !== uri) this.#broken(`MSN ${msn} was ${seen.uri} and became ${uri}`);
     if (seen.duration !== parsed.duration) this.#broken(`EXTINF of MSN ${msn} became ${parsed.duration}`);
@@ -223,9 +224,5 @@ export class PlaylistJudge {
 /** @throws Error of hls-parser, in the parser's words */
 export function parseStrictly(text: string): HLS.types.MediaPlaylist {
   HLS.setOptions({ strictMode: true });
-  try { return HLS.parse(text) as HLS.types.MediaPlaylist; } catch (error) {
-    if (!String(error).includes('85%')) throw error;
-    HLS.setOptions({ strictMode: false, silent: true } as never);
-    return HLS.parse(text) as HLS.types.MediaPlaylist;
-  }
+  return HLS.parse(text) as HLS.types.MediaPlaylist;
 }

@@ -79,10 +79,18 @@ describe.concurrent('does not start', () => {
     ['a taken RTMP port', () => ({ HW_RTMP_PORT: takenPort }), /^headwater: port [0-9]+ is taken .*HW_RTMP_PORT/],
     ['a taken edge port', () => ({ HW_EDGE_PORT: takenPort }), /^headwater: port [0-9]+ is taken .*HW_EDGE_PORT/],
     ['a taken media port', () => ({ HW_MEDIA_PORT: takenPort }), /^headwater: port [0-9]+ is taken .*HW_MEDIA_PORT/],
-    ['no FFmpeg', () => ({ HW_FFMPEG: '/nowhere/ffmpeg' }), /^headwater: FFmpeg at \/nowhere\/ffmpeg is not there: install/],
+    [
+      'no FFmpeg',
+      () => ({ HW_FFMPEG: '/nowhere/ffmpeg' }),
+      /^headwater: FFmpeg at \/nowhere\/ffmpeg is not there: install/,
+    ],
     ['an unknown setting', () => ({ HW_RMTP_PORT: '1935' }), /HW_RMTP_PORT/],
     ['a bad number', () => ({ HW_SEGMENT_SECONDS: 'two' }), /^headwater: HW_SEGMENT_SECONDS: got/],
-    ['a bad choice', () => ({ HW_TOP_RENDITION: 'remux' }), /^headwater: HW_TOP_RENDITION: got.*copy, encode|copy or encode/],
+    [
+      'a bad choice',
+      () => ({ HW_TOP_RENDITION: 'remux' }),
+      /^headwater: HW_TOP_RENDITION: got.*copy, encode|copy or encode/,
+    ],
     ['a bad ladder', () => ({ HW_LADDER: '360p:lots' }), /^headwater: HW_LADDER: /],
     [
       'a certificate that is not there',
@@ -212,7 +220,17 @@ describe.concurrent('starts', () => {
 
 async function makeCertificate(name: string): Promise<{ readonly cert: string; readonly key: string }> {
   const [cert, key] = [join(folder, `${name}.cert.pem`), join(folder, `${name}.key.pem`)];
-  const what = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost'];
+  const what = [
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-days',
+    '2',
+    '-subj',
+    '/CN=localhost',
+  ];
   await promisify(execFile)('openssl', ['req', '-x509', ...what, '-keyout', key, '-out', cert]);
   return { cert, key };
 }

@@ -67,23 +67,22 @@ async function generate(options: TestSourceOptions): Promise<TestSource> {
 export function sourceArguments(options: TestSourceOptions, realTime = false): readonly string[] {
   const { size = '320x180', rate = 30, gopSeconds = 1, seconds = 10, videoBitrate = 300_000 } = options;
   const { tracks = 'both', withoutSei = false } = options;
+  const { picture, sound } = { picture: tracks !== 'audio', sound: tracks !== 'video' };
+  const pace = realTime ? ['-re'] : [];
   const gop = String(Math.round(rate * gopSeconds));
   const bitrate = String(videoBitrate);
-  const pace = realTime ? ['-re'] : [];
-  const video = [
-    ...['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-pix_fmt', 'yuv420p'],
-    ...['-g', gop, '-keyint_min', gop, '-sc_threshold', '0', '-threads', '1'],
-    ...['-b:v', bitrate, '-maxrate', bitrate, '-bufsize', bitrate],
-    ...(withoutSei ? ['-bsf:v', 'filter_units=remove_types=6'] : []),
+  const groups: readonly (readonly string[] | false)[] = [
+    picture && [...pace, '-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=${rate}`],
+    sound && [...pace, '-f', 'lavfi', '-i', 'sine=frequency=330:beep_factor=4:sample_rate=48000'],
+    !realTime && ['-t', String(seconds)],
+    picture && ['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-pix_fmt', 'yuv420p'],
+    picture && ['-g', gop, '-keyint_min', gop, '-sc_threshold', '0', '-threads', '1'],
+    picture && ['-b:v', bitrate, '-maxrate', bitrate, '-bufsize', bitrate],
+    picture && withoutSei && ['-bsf:v', 'filter_units=remove_types=6'],
+    sound && ['-c:a', 'aac', '-b:a', '64k', '-ac', '2'],
+    ['-f', 'flv'],
   ];
-  return [
-    ...(tracks === 'audio' ? [] : [...pace, '-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=${rate}`]),
-    ...(tracks === 'video' ? [] : [...pace, '-f', 'lavfi', '-i', 'sine=frequency=330:beep_factor=4:sample_rate=48000']),
-    ...(realTime ? [] : ['-t', String(seconds)]),
-    ...(tracks === 'audio' ? [] : video),
-    ...(tracks === 'video' ? [] : ['-c:a', 'aac', '-b:a', '64k', '-ac', '2']),
-    ...['-f', 'flv'],
-  ];
+  return groups.flatMap((group) => group || []);
 }
 
 function isHeader({ kind, body }: MediaTag): boolean {

@@ -15,9 +15,9 @@ describe('parseEncoderSettings', () => {
       x264: { ...DEFAULT_ENCODER_SETTINGS.x264, bframes: '0' },
       threads: 2,
     });
-    expect(parseEncoderSettings('preset=veryfast, no-mbtree')).toEqual({
+    expect(parseEncoderSettings('preset=veryfast, no-mbtree,partitions=i4x4+p8x8')).toEqual({
       preset: 'veryfast',
-      x264: { 'no-mbtree': '1' },
+      x264: { 'no-mbtree': '1', partitions: 'i4x4,p8x8' },
       threads: undefined,
     });
   });

@@ -33,7 +33,8 @@ const FLV = '-fpsprobesize 0 -analyzeduration 1000000 -f flv -i pipe:0';
 const MP4 = '-map_metadata -1 -use_editlist 0 -output_ts_offset 10 -flush_packets 1 -f mp4 -movflags';
 const FLAGS = '+cmaf+empty_moov+default_base_moof+frag_discont+skip_trailer';
 const X264 = '-c:v libx264 -preset superfast -profile:v high -threads 1 -x264-params';
-const PARAMS = 'rc-lookahead=6:mbtree=1:weightp=1:subme=2:bframes=2:scenecut=0:open-gop=0';
+const PARAMS =
+  'rc-lookahead=6:mbtree=1:weightp=1:bframes=1:aq-strength=0.8:partitions=i4x4,i8x8,p8x8:scenecut=0:open-gop=0';
 const GRID = '-fps_mode passthrough -g 60 -keyint_min 60';
 const FOLLOW = '-force_key_frames source -fps_mode passthrough -enc_time_base 1:90000 -g 100000 -keyint_min 1';
 const PART = '-video_track_timescale 90000 -frag_duration 483333';

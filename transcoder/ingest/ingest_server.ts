@@ -104,17 +104,17 @@ class GuardedIngestServer implements IngestServer {
   async listen(): Promise<IngestPorts> {
     const { port, host, tls } = this.#options;
     const rtmp = await listenOn(this.#plain, port, host);
-    try {
-      if (this.#secure !== undefined && tls !== undefined) {
-        return { rtmp, rtmps: await listenOn(this.#secure, tls.port, host) };
+    let ports: IngestPorts = { rtmp };
+    if (this.#secure !== undefined && tls !== undefined) {
+      try {
+        ports = { rtmp, rtmps: await listenOn(this.#secure, tls.port, host) };
+      } catch (error) {
+        this.#plain.close();
+        throw error;
       }
-      return { rtmp };
-    } catch (error) {
-      this.#plain.close();
-      throw error;
-    } finally {
-      this.#ticker ??= setInterval(() => this.#tick(), this.#context.timings.tickMs);
     }
+    this.#ticker = setInterval(() => this.#tick(), this.#context.timings.tickMs);
+    return ports;
   }
 
   close(): Promise<void> {
@@ -123,13 +123,8 @@ class GuardedIngestServer implements IngestServer {
   }
 
   async #closeAll(): Promise<void> {
-    const closed = [this.#plain, this.#secure].map(
-      (server) =>
-        new Promise<void>((resolve) => {
-          if (server?.listening === true) server.close(() => resolve());
-          else resolve();
-        }),
-    );
+    // Not awaited: a listener counts as open as long as a connection that was passed on lives.
+    for (const server of [this.#plain, this.#secure]) if (server?.listening === true) server.close();
     for (const arrival of this.#table) {
       if (arrival.connection === undefined) arrival.socket.destroy();
       else arrival.connection.shutdown();
@@ -139,7 +134,6 @@ class GuardedIngestServer implements IngestServer {
         this.#emptied = resolve;
       });
     }
-    await Promise.all(closed);
     clearInterval(this.#ticker);
   }
 

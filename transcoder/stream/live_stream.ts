@@ -47,9 +47,6 @@ interface Publisher {
   readonly lane: EncoderLane;
 }
 
-/** Encoders overshoot. */
-const BITRATE_TOLERANCE = 1.1;
-
 export class LiveStream {
   readonly #options: LiveStreamOptions;
   readonly #logger: Logger;
@@ -122,7 +119,9 @@ export class LiveStream {
     this.#options.window.setInterrupted(false);
     const publisher = this.#makePublisher(connection, epoch);
     this.#publisher = publisher;
+    const { maxBitrateKbps } = this.#options.grant;
     return {
+      ...(maxBitrateKbps === undefined ? {} : { maxBitrate: maxBitrateKbps * 1000 }),
       media: (tag) => this.#guarded(publisher, () => publisher.feed.media(tag)),
       ended: (end, reason) => this.#publisherEnded(publisher, end, reason),
     };
@@ -242,7 +241,6 @@ export class LiveStream {
     const { feed, lane } = publisher;
     lane.supervise(now);
     if (feed.mediaAgeMs > QUIET_MS) lane.pause('the publisher fell silent');
-    this.#limitBitrate(publisher);
     const run = lane.run;
     if (run === undefined || this.#mustEncode) return;
     const source = feed.tracker.describe();
@@ -256,16 +254,6 @@ export class LiveStream {
     this.#mustEncode = true;
     this.#remember(feed);
     lane.replaceNow(verdict.reason);
-  }
-
-  /** The operator's webhook may bound a publisher's bitrate. */
-  #limitBitrate({ feed, connection }: Publisher): void {
-    const { maxBitrateKbps } = this.#options.grant;
-    const kbps = (feed.meter.bitrate ?? 0) / 1000;
-    if (maxBitrateKbps === undefined || kbps <= maxBitrateKbps * BITRATE_TOLERANCE) return;
-    const reason = `video of ${Math.round(kbps)} kb/s arrived over 10 s, at most ${maxBitrateKbps} kb/s are allowed`;
-    this.#logger.warn({ kbps: Math.round(kbps), maxBitrateKbps }, 'publisher refused: its bitrate is too high');
-    connection.reject('NetStream.Publish.Rejected', reason);
   }
 
   #judge(feed: PublisherFeed, source: SourceDescription, copied?: RenditionPlan): PolicyVerdict {

@@ -17,8 +17,8 @@ import type { PlaylistReply, StreamView } from '../serve/stream_view.ts';
 
 /** AAC frames per second at 48 kHz: what the parts of audio alone are counted in. */
 const AAC_FRAMES_PER_SECOND = 48_000 / 1024;
-/** PART-HOLD-BACK in part targets (RFC 8216bis section 4.4.3.8: at least two, three are advised; see docs/benchmarks.md). */
-const HOLD_BACK_PARTS = 3;
+/** PART-HOLD-BACK in part targets: at least two, three are advised (RFC 8216bis section 4.4.3.8). Measured: docs/decisions/0005. */
+const HOLD_BACK_PARTS = 2.2;
 /** How long a reader waits for a session that has just begun, ms. */
 const START_PATIENCE_MS = 8000;
 

@@ -59,11 +59,13 @@ export class StreamHub implements StreamDirectory {
   /** One publisher at a time is let in for a stream; the next waits for its turn. */
   readonly #turns = new Map<StreamId, Promise<unknown>>();
   readonly #stops: (() => void)[];
-  #heartbeatSeq = 0;
+  /** Begins at the clock, so that it rises across restarts under the same server id. */
+  #heartbeatSeq: number;
   #heartbeatUnderWay = false;
 
   constructor(options: StreamHubOptions) {
     this.#options = options;
+    this.#heartbeatSeq = Math.floor(options.clock.wallMs());
     this.#stops = [
       options.clock.every(TICK_MS, () => this.#tick()),
       options.clock.every(HEARTBEAT_MS, () => void this.#heartbeat()),
