@@ -9,7 +9,10 @@ const ROWS = 18;
 const RATE = 30;
 
 export interface ClockPublisher {
+  /** Says goodbye. */
   stop(): void;
+  /** Its connection is lost. */
+  kill(): void;
   readonly exited: Promise<number | null>;
 }
 
@@ -39,13 +42,11 @@ export function publishClock(url: string): ClockPublisher {
       frame += 1;
     }
   }, 4);
-  return {
-    exited,
-    stop: () => {
-      clearInterval(timer);
-      child.kill('SIGTERM');
-    },
+  const end = (signal: NodeJS.Signals) => {
+    clearInterval(timer);
+    child.kill(signal);
   };
+  return { exited, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
 }
 
 function picture(nowMs: number, frame: number): Buffer {

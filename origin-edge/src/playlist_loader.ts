@@ -42,7 +42,7 @@ type Asked =
   | { readonly kind: 'not-found' | 'too-far' | 'failed' };
 
 /** How long a plain reply serves all who ask. */
-const PLAIN_FRESH_MS = 500;
+const PLAIN_FRESH_MS = 250;
 const PLAIN_TIMEOUT_MS = 3000;
 /** How long a plain reload waits for the owner when this edge has nothing to answer with. */
 const COLD_PATIENCE_MS = 8000;

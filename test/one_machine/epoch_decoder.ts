@@ -22,28 +22,16 @@ export interface DecodedMedia {
   readonly complaints: string;
 }
 
+/** Times as they are, every frame once, and each line of the log with its level. */
+const INPUT = ['-hide_banner', '-nostdin', '-nostats', '-v', 'level+info', '-threads', '1', '-copyts', '-i', 'pipe:0'];
+const OUTPUT = [
+  ['-map', '0', '-af', 'volumedetect', '-fps_mode', 'passthrough', '-enc_time_base:v', '1:90000'],
+  ['-f', 'framecrc', 'pipe:1'],
+].flat();
+
 /** @param media an initialization segment and the segments that follow it */
 export async function decodeMedia(media: readonly Buffer[]): Promise<DecodedMedia> {
-  const child = spawn(
-    'ffmpeg',
-    [
-      ...['-hide_banner', '-nostdin', '-nostats', '-v', 'level+info', '-threads', '1', '-copyts', '-i', 'pipe:0'],
-      ...[
-        '-map',
-        '0',
-        '-af',
-        'volumedetect',
-        '-fps_mode',
-        'passthrough',
-        '-enc_time_base:v',
-        '1:90000',
-        '-f',
-        'framecrc',
-        'pipe:1',
-      ],
-    ],
-    { stdio: ['pipe', 'pipe', 'pipe'] },
-  );
+  const child = spawn('ffmpeg', [...INPUT, ...OUTPUT], { stdio: ['pipe', 'pipe', 'pipe'] });
   // FFmpeg may end before it has read everything; what it says and gives tells that.
   child.stdin.on('error', () => undefined);
   child.stdin.end(Buffer.concat(media));

@@ -13,10 +13,7 @@ import type { TestSource, TestSourceOptions } from './test_source.ts';
 const HOUR_MS = 3_600_000;
 /** FAULTS rows 8 and 9: the longest that a viewer may stand still, ms. */
 const STALL_MS = 8000;
-const STREAMS = [
-  ...['jumps', 'wraps', 'resized', 'turned', 'late-audio', 'audio-only', 'video-only'],
-  ...['gop-10', 'gop-3', 'gop-10-unsaid'],
-];
+const STREAMS = 'jumps wraps resized turned late-audio audio-only video-only gop-10 gop-3 gop-10-unsaid'.split(' ');
 
 let stage: Stage;
 let source: TestSource;

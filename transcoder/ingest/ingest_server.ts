@@ -149,6 +149,8 @@ class GuardedIngestServer implements IngestServer {
     );
     // Out of file descriptors, for example: that connection is lost, the server goes on.
     server.on('error', (error: NodeJS.ErrnoException) => {
+      // A port that could not be opened is told by `listen`.
+      if (!server.listening) return;
       this.counters.socketErrors += 1;
       this.#context.logger.error({ code: error.code ?? error.name }, 'ingest: listener error');
     });

@@ -205,6 +205,21 @@ describe('EpochPackager', () => {
     expect(listed(window, LOW)[0]?.parts).toHaveLength(1);
   });
 
+  test('FFmpeg ending closes the segment: a part that was cut short is its last one, alike in all renditions', () => {
+    const { window, packager } = setUp(makePlan());
+    start(packager);
+    for (const index of [0, 1]) packager.audio(index, soundFrom(0, 300));
+    packager.video(0, videoFragment(pictures({ from: 900_000, count: 21 })));
+    packager.video(1, videoFragment(pictures({ from: 900_000, count: 18 })));
+    packager.finish();
+    for (const rendition of [LOW, HIGH]) {
+      const [segment, ...others] = listed(window, rendition);
+      expect(others).toEqual([]);
+      expect(segment?.complete).toBe(true);
+      expect(segment?.parts.map(({ duration }) => duration)).toEqual([45_000, 18_000]);
+    }
+  });
+
   test('broken bytes end their rendition alone, with one typed error', () => {
     const { window, packager, errors } = setUp(makePlan());
     start(packager);
@@ -340,7 +355,7 @@ describe('sound alone', () => {
     expect(shape).toEqual([
       [100, true, [part, part, part, part]],
       [101, true, [part, part, part, part]],
-      [102, false, [[[2, 16]]]],
+      [102, true, [[[2, 16]]]],
     ]);
     for (let half = 0; half < 5; half += 1) expect(packager.hold(0.5)).toBe(true);
     const held = listed(window, LOW).slice(3);

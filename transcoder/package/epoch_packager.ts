@@ -77,7 +77,7 @@ export class EpochPackager {
   readonly #audioQueues: { readonly queue: AudioQueue; readonly rendition: RenditionPackager }[][];
   readonly #failed = new Set<string>();
   readonly #tracks = new Map<number, RenditionTracks>();
-  #input: 'open' | 'finished' | 'holding' = 'open';
+  #input: 'open' | 'finished' = 'open';
   /** Index of the open hold segment and where it began, 90 kHz. */
   #holdStart: number | undefined;
   /** Up to where holding has gone, 90 kHz. */
@@ -165,11 +165,15 @@ export class EpochPackager {
     for (const rendition of this.#renditions) rendition.flushLate(nowMs);
   }
 
-  /** FFmpeg has ended: publishes what is left. The epoch stays open for `hold`; the window closes it. */
+  /** FFmpeg has ended: publishes what is left and closes the segment. The epoch stays open for `hold`; the window closes it. */
   finish(): void {
     if (this.#input !== 'open') return;
     this.#input = 'finished';
-    for (const rendition of this.#renditions) rendition.finish();
+    const end = Math.max(...this.#ends());
+    for (const rendition of this.#renditions) rendition.finish(end);
+    // All renditions end alike, and the part that was cut short is the last of its segment: no other may be (4.4.4.9).
+    if (Number.isFinite(end)) for (const rendition of this.#renditions) rendition.holdTo(end);
+    this.#endSegments();
   }
 
   /**
@@ -180,15 +184,10 @@ export class EpochPackager {
   hold(seconds: number): boolean {
     if (this.#windowEpoch.closed) return false;
     this.finish();
-    const ends = this.#renditions.flatMap(({ endTicks }) => (endTicks === undefined ? [] : [endTicks]));
+    const ends = this.#ends();
     if (ends.length === 0) return false;
     const start = this.#holdEnd ?? Math.max(...ends);
-    if (this.#input === 'finished') {
-      this.#input = 'holding';
-      for (const rendition of this.#renditions) rendition.holdTo(start);
-    }
     if (this.#holdStart === undefined) {
-      this.#endSegments();
       this.#segmentPlan.begin(start);
       this.#holdStart = start;
     }
@@ -200,6 +199,11 @@ export class EpochPackager {
       this.#holdStart = undefined;
     }
     return true;
+  }
+
+  /** Up to where each rendition has media, 90 kHz; none of those that have not begun. */
+  #ends(): readonly number[] {
+    return this.#renditions.flatMap(({ endTicks }) => (endTicks === undefined ? [] : [endTicks]));
   }
 
   #endSegments(): void {

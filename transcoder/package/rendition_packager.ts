@@ -19,8 +19,8 @@ export interface RenditionPackager {
   drain(): void;
   /** Publishes what has waited for audio for too long. `nowMs` is on any clock that only rises. */
   flushLate(nowMs: number): void;
-  /** No more input: publishes everything. */
-  finish(): void;
+  /** No more input: publishes everything; the last part is drawn out to `endTicks` as far as a part may last. */
+  finish(endTicks: number): void;
   /** Repeats the last key frame, with silence, up to `endTicks`. False when there never was one. */
   holdTo(endTicks: number): boolean;
   endSegment(): void;
@@ -77,8 +77,8 @@ export class VideoRenditionPackager implements RenditionPackager {
     this.drain();
   }
 
-  finish(): void {
-    this.#cutter.finishPart();
+  finish(endTicks: number): void {
+    this.#cutter.finishPart(endTicks);
     this.drain();
     let waiting = this.#cut[0];
     while (waiting !== undefined) {

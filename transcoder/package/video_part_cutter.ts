@@ -44,7 +44,8 @@ export class VideoPartCutter {
   readonly #plan: SegmentPlan;
   readonly #partFrames: number;
   readonly #gopFrames: number | undefined;
-  readonly #longestPart: number;
+  /** 90 kHz. */
+  readonly #partTicks: number;
   #events: CutEvent[] = [];
   #part: OpenSample[] = [];
   #segment = -1;
@@ -61,7 +62,7 @@ export class VideoPartCutter {
   constructor({ plan, partFrames, partTarget, gopFrames }: VideoPartCutterOptions) {
     this.#plan = plan;
     this.#partFrames = Math.max(1, partFrames);
-    this.#longestPart = secondsToTicks(partTarget) + ROUNDING_TICKS;
+    this.#partTicks = secondsToTicks(partTarget);
     this.#gopFrames = gopFrames;
   }
 
@@ -103,9 +104,22 @@ export class VideoPartCutter {
     return events;
   }
 
-  /** Closes the open part, whatever its length, with the durations that the fragments stated. */
-  finishPart(): void {
+  /**
+   * Closes the open part, whatever its length, with the durations that the fragments stated. Its last picture stands
+   * until `endPts` (90 kHz) if that is later, as far as the part and the segment reach.
+   */
+  finishPart(endPts = 0): void {
+    const first = this.#part[0];
+    const last = this.#part.at(-1);
+    if (first !== undefined && last !== undefined) {
+      const limit = Math.min(first.dts + this.#partTicks, this.#nextStart() - this.#offset, endPts - this.#offset);
+      last.duration = Math.max(last.duration, limit - last.dts);
+    }
     this.#closePart();
+  }
+
+  #nextStart(): number {
+    return this.#plan.startOf(this.#segment + 1) ?? Infinity;
   }
 
   #segmentFor(sample: Sample): number {
@@ -137,7 +151,8 @@ export class VideoPartCutter {
 
   #append(sample: Sample): void {
     const first = this.#part[0];
-    if (first !== undefined && sample.dts + sample.duration - first.dts > this.#longestPart) this.#closePart();
+    if (first !== undefined && sample.dts + sample.duration - first.dts > this.#partTicks + ROUNDING_TICKS)
+      this.#closePart();
     this.#part.push({ ...sample });
     this.#framesInSegment += 1;
     if (this.#part.length >= this.#partFrames) {
