@@ -50,6 +50,10 @@ async function proxy(edge: string, mode: (typeof MODES)[number], absence: Absenc
       response.writeHead(200, { 'access-control-allow-origin': '*', 'cache-control': 'no-store' }).end(frozen);
       return;
     }
+    if (mode !== 'hold' && /\.m4s$/.test(path) && isHeld(path, absence)) {
+      response.writeHead(404, { 'access-control-allow-origin': '*' }).end();
+      return;
+    }
     // Delta updates would hide what the proxy has to rewrite.
     const reply = await fetch(edge + url.replace(/&?_HLS_skip=[^&]*/, ''));
     const body = Buffer.from(await reply.arrayBuffer());

@@ -44,6 +44,8 @@ export function publishClock(url: string): ClockPublisher {
   }, 4);
   const end = (signal: NodeJS.Signals) => {
     clearInterval(timer);
+    // FFmpeg would wait for the rest of a frame before it heeds the signal.
+    child.stdin.destroy();
     child.kill(signal);
   };
   return { exited, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
@@ -74,8 +76,9 @@ export const READ_CLOCK = `
       for (let bit = 31; bit >= 0; bit -= 1) made = made * 2 + (pixels[(bit * 10 + 5) * 4] > 128 ? 1 : 0);
       const latency = (shown % 2 ** 32) - made;
       if (latency > -1000 && latency < 120000) samples.push([(performance.now() - started) / 1000, latency]);
-      if (performance.now() - started < seconds * 1000) video.requestVideoFrameCallback(look);
-      else resolve(samples);
+      if (performance.now() - started >= seconds * 1000) resolve(samples);
+      // Four looks a second: reading pixels costs CPU that the player needs.
+      else setTimeout(() => video.requestVideoFrameCallback(look), 250);
     };
     video.requestVideoFrameCallback(look);
   })

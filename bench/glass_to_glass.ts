@@ -20,10 +20,13 @@ const acceptedAt = performance.now();
 while (!(await fetch(playlist)).ok) await new Promise((resolve) => setTimeout(resolve, 50));
 const playableMs = performance.now() - acceptedAt;
 
+// A viewer joins a show that has been on for a while.
+await new Promise((resolve) => setTimeout(resolve, SETTLE * 1000));
+
 const hls = await readFile(new URL(import.meta.resolve('hls.js/dist/hls.min.js')));
-const page = `<!doctype html><video muted playsinline></video><script src="/hls.js"></script><script>
+const page = `<!doctype html><video muted playsinline width=320></video><script src="/hls.js"></script><script>
   const video = document.querySelector('video'); window.errors = [];
-  const hls = new Hls(); hls.on(Hls.Events.ERROR, (_, data) => window.errors.push(data.details));
+  const hls = window.player = new Hls(); hls.on(Hls.Events.ERROR, (_, data) => window.errors.push(data.details));
   hls.loadSource('${playlist}'); hls.attachMedia(video); video.play();
 </script>`;
 const site = createServer((request, response) => response.end(request.url === '/hls.js' ? hls : page)).listen(
@@ -40,6 +43,9 @@ await tab.waitForFunction(() => (document.querySelector('video')?.currentTime ??
 await tab.waitForTimeout(SETTLE * 1000);
 const samples = await tab.evaluate<[number, number][]>(`(${READ_CLOCK})(document.querySelector('video'), ${seconds})`);
 const errors = await tab.evaluate<string[]>('window.errors');
+const player = await tab.evaluate<object>(
+  '({ latencyS: player.latency, targetLatencyS: player.targetLatency, height: document.querySelector("video").videoHeight })',
+);
 const sorted = samples.map(([, latency]) => latency).toSorted((a, b) => a - b);
 const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 console.log(
@@ -50,6 +56,7 @@ console.log(
     p95Ms: at(0.95),
     maxMs: at(1),
     playlistAfterMs: Math.round(playableMs),
+    ...player,
     playerErrors: errors,
   }),
 );

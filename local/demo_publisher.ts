@@ -79,7 +79,11 @@ class TestPicture implements PublisherConnection {
 
   start(sink: PublishSink, clock = true): void {
     this.#sink = sink;
-    const child = spawn(this.#ffmpeg, pictureArguments(clock), { stdio: ['ignore', 'pipe', 'ignore'] });
+    const child = spawn(this.#ffmpeg, pictureArguments(clock), {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      // The environment of this program holds secrets, which FFmpeg has no use for: the fonts need HOME, the clock TZ.
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], TZ: process.env['TZ'] },
+    });
     this.#child = child;
     const flv = new FlvStream((tag) => this.#sink?.media(tag));
     child.stdout.on('data', (chunk: Buffer) => {

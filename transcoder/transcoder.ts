@@ -16,6 +16,9 @@ import { openSession } from './stream/open_session.ts';
 import { StreamHub } from './stream/stream_hub.ts';
 import type { TranscoderSettings } from './transcoder_settings.ts';
 
+/** How long answers that are being sent may take when the program ends, ms. */
+const CLOSE_GRACE_MS = 200;
+
 export interface Transcoder {
   readonly ports: { readonly rtmp: number; readonly rtmps?: number; readonly media: number };
   readonly address: ServerAddress;
@@ -67,9 +70,9 @@ export async function startTranscoder(
     ...(tls === undefined ? {} : { tls }),
   });
   const close = async () => {
-    await ingest.close();
-    await hub.close();
-    await media.close();
+    // At once: publishers are told and given time to read it while the encoders flush.
+    await Promise.all([ingest.close(), hub.close()]);
+    await media.close(CLOSE_GRACE_MS);
   };
   try {
     const mediaPort = await media

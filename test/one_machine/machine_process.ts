@@ -48,7 +48,8 @@ export async function startMachine(
   const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
   const line = await Promise.race([
     new Promise<string>((resolve) => createInterface({ input: child.stdout }).once('line', resolve)),
-    exited.then((code) => {
+    exited.then(async (code) => {
+      await rm(folder, { recursive: true, force: true });
       throw new Error(`the server ended with code ${code}: ${log}`);
     }),
   ]);

@@ -44,6 +44,10 @@ export interface EncoderOptions {
   readonly plan: EncodePlan;
   readonly outputs: EncoderOutputs;
   readonly settings?: EncoderSettings;
+  /** Time on stdin, seconds, before which nothing is given out; for plans that copy nothing. */
+  readonly startSeconds?: number | undefined;
+  /** Media that is written at once at the start: that much more may wait until FFmpeg has taken it. */
+  readonly headStartBytes?: number;
   /** Milliseconds on a clock that never goes back. */
   readonly monotonicMs: () => number;
   /** Starts a timer and gives its canceller; for the deadline of `end`. */
@@ -101,16 +105,20 @@ class FfmpegProcess implements Encoder {
   #pendingBytes = 0;
   #flushScheduled = false;
   #tagsWritten = 0;
+  /** `end` or `kill` was called, or FFmpeg is gone. */
   #ended = false;
+  /** FFmpeg takes no input any more. */
+  #deaf = false;
   #exited = false;
   #cancelDeadline: (() => void) | undefined;
 
   constructor(options: EncoderOptions) {
     this.#options = options;
     const { plan } = options;
-    const { args, pipes } = buildFfmpegCommand(plan, options.settings ?? DEFAULT_ENCODER_SETTINGS);
+    const { settings = DEFAULT_ENCODER_SETTINGS, startSeconds } = options;
+    const { args, pipes } = buildFfmpegCommand(plan, settings, startSeconds);
     const hasVideo = plan.frameRate !== undefined;
-    this.#gate = new InputGate({ hasVideo, hasAudio: plan.hasAudio });
+    this.#gate = new InputGate({ hasVideo, hasAudio: plan.hasAudio }, options.headStartBytes);
     this.#videoAtMs = plan.renditions.map(() => undefined);
     this.#audioAtMs = plan.audioBitrates.map(() => undefined);
     this.#child = spawn(options.ffmpeg, args, {
@@ -118,14 +126,16 @@ class FfmpegProcess implements Encoder {
       // The environment of this program holds secrets, which FFmpeg has no use for.
       env: { PATH: process.env['PATH'] ?? '', AV_LOG_FORCE_NOCOLOR: '1' },
     });
+    // Before anything can throw: an 'error' that nobody listens to ends the whole program. Without file descriptors left
+    // there are no pipes either.
+    this.#child.once('error', (error) => this.#keepLine(`FFmpeg could not be run: ${error.message}`));
     this.#stdin = mustExist(this.#child.stdin);
     // FFmpeg may go away while a write is under way; its exit tells what matters.
     this.#stdin.on('error', () => {
-      this.#ended = true;
+      this.#deaf = true;
     });
     this.#readLog(mustExist(this.#child.stderr));
     for (const pipe of pipes) this.#drain(pipe, mustExist(this.#child.stdio[pipe.fd]) as Readable);
-    this.#child.once('error', (error) => this.#keepLine(`FFmpeg could not be run: ${error.message}`));
     // `close` comes after `exit` or `error` and after the end of all pipes.
     this.#child.once('close', (code, signal) => this.#onClose(code, signal));
     this.#stdin.write(flvHeader({ audio: plan.hasAudio, video: hasVideo }));
@@ -136,7 +146,7 @@ class FfmpegProcess implements Encoder {
   }
 
   write(tag: MediaTag): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#deaf) return;
     const admitted = this.#gate.admit(tag, this.#bytesQueued());
     if (admitted === undefined) return;
     this.#pending.push(admitted);
@@ -176,7 +186,7 @@ class FfmpegProcess implements Encoder {
 
   #flush(): void {
     this.#flushScheduled = false;
-    if (this.#ended || this.#pending.length === 0) return;
+    if (this.#ended || this.#deaf || this.#pending.length === 0) return;
     this.#tagsWritten += this.#pending.length;
     this.#stdin.write(flvTags(this.#pending));
     this.#pending = [];

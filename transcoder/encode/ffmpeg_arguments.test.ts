@@ -15,9 +15,9 @@ const VIDEO = {
 } as const;
 const AUDIO = { codec: 'aac', sampleRate: 48_000, channels: 2 } as const;
 
-function command(source: SourceDescription, top: 'copy' | 'encode') {
+function command(source: SourceDescription, top: 'copy' | 'encode', startSeconds?: number) {
   const plan = deriveLadder(source, { rungs: DEFAULT_LADDER, top, segmentSeconds: 2, partSeconds: 0.5 });
-  return buildFfmpegCommand(plan, DEFAULT_ENCODER_SETTINGS);
+  return buildFfmpegCommand(plan, DEFAULT_ENCODER_SETTINGS, startSeconds);
 }
 
 /** One line per output, the input first. */
@@ -115,5 +115,14 @@ describe('buildFfmpegCommand', () => {
     expect(args.filter((arg) => arg === '-protocol_whitelist').length).toBe(pipes.length + 1);
     const outputs = args.flatMap((arg, index) => (/^pipe:[3-9]/.test(arg) ? [args.slice(index - 2, index)] : []));
     expect(outputs).toEqual(pipes.map(() => ['-protocol_whitelist', 'pipe']));
+  });
+
+  it('throws away what viewers had already, pictures and sound alike', () => {
+    const { args } = command({ video: VIDEO, audio: AUDIO }, 'encode', 17.5);
+    const chains = args.filter((_, index) => args[index - 1] === '-vf' || args[index - 1] === '-af');
+    const [picture] = chains.splice(-1);
+    expect(picture).toMatch(/^select=/);
+    expect(chains).toHaveLength(5);
+    for (const chain of chains) expect(chain).toMatch(/^a?trim=start=17\.5,(?:fps|aresample)=/);
   });
 });

@@ -40,19 +40,23 @@ const AUDIO_FRAGMENT_MICROSECONDS = 50_000;
 /** FFmpeg may open pipes and nothing else, whatever a publisher's bytes make it try. */
 const PIPES_ONLY = ['-protocol_whitelist', 'pipe'] as const;
 
-export function buildFfmpegCommand(plan: EncodePlan, settings: EncoderSettings): FfmpegCommand {
+/**
+ * @param startSeconds time on stdin before which media is decoded and thrown away, because viewers had it already; for
+ * plans that copy nothing
+ */
+export function buildFfmpegCommand(plan: EncodePlan, settings: EncoderSettings, startSeconds?: number): FfmpegCommand {
   const args: (readonly string[])[] = [...globalArguments(), ...inputArguments(plan)];
   const pipes: OutputPipe[] = [];
   let fd = FIRST_FD;
   for (const [renditionIndex, rendition] of plan.renditions.entries()) {
     if (rendition.mode === 'audio' || plan.frameRate === undefined) continue;
-    args.push(...videoOutput(rendition, plan, plan.frameRate, settings, fd));
+    args.push(...videoOutput(rendition, plan, plan.frameRate, settings, fd, startSeconds));
     pipes.push({ kind: 'video', fd, renditionIndex });
     fd += 1;
   }
   const hasVideo = pipes.length > 0;
   for (const [audioIndex, bitrate] of plan.hasAudio ? plan.audioBitrates.entries() : []) {
-    args.push(...audioOutput(bitrate, fd));
+    args.push(...audioOutput(bitrate, fd, startSeconds));
     pipes.push({ kind: 'audio', fd, audioIndex });
     fd += 1;
   }
@@ -95,11 +99,14 @@ function videoOutput(
   frameRate: FrameRate,
   settings: EncoderSettings,
   fd: number,
+  startSeconds: number | undefined,
 ): Arguments {
   const fragment = ((plan.partFrames - 0.5) / framesPerSecond(frameRate)) * 1e6;
   return [
     ['-map', '0:v:0'],
-    ...(rendition.mode === 'copy' ? [['-c:v', 'copy']] : encodedVideo(rendition, plan, frameRate, settings)),
+    ...(rendition.mode === 'copy'
+      ? [['-c:v', 'copy']]
+      : encodedVideo(rendition, plan, frameRate, settings, startSeconds)),
     ['-video_track_timescale', String(VIDEO_TIMESCALE)], // one unit in all renditions, RTP's
     ['-frag_duration', String(Math.round(fragment))], // half a frame early, so that rounding never adds a frame
     ...fragmentedMp4('+frag_keyframe', fd), // a part never spans a key frame
@@ -111,10 +118,12 @@ function encodedVideo(
   plan: EncodePlan,
   frameRate: FrameRate,
   settings: EncoderSettings,
+  startSeconds: number | undefined,
 ): Arguments {
   const { width, height } = rendition.resolution ?? { width: 2, height: 2 };
   const rate = framesPerSecond(frameRate);
   const filters = [
+    ...(startSeconds === undefined ? [] : [`trim=start=${startSeconds}`]), // decoded for what follows, not shown again
     // Constant frame rate: gaps are filled and bursts thinned, so that frames can be counted. Not beside a copied top,
     // whose frames are as they are.
     ...(plan.followsSource ? [] : [`fps=${frameRate.numerator}/${frameRate.denominator}`]),
@@ -156,11 +165,12 @@ function onOwnGrid(gopFrames: number): Arguments {
   ];
 }
 
-function audioOutput(bitrate: number, fd: number): Arguments {
+function audioOutput(bitrate: number, fd: number, startSeconds: number | undefined): Arguments {
+  const from = startSeconds === undefined ? '' : `atrim=start=${startSeconds},`; // the same for the sound
   return [
     ['-map', '0:a:0'],
     // async=1 fills gaps with silence and cuts overlaps, so that sound stays with the picture.
-    ['-af', `aresample=${AUDIO_SAMPLE_RATE}:async=1,aformat=channel_layouts=stereo`],
+    ['-af', `${from}aresample=${AUDIO_SAMPLE_RATE}:async=1,aformat=channel_layouts=stereo`],
     ['-c:a', 'aac'],
     ['-b:a', String(bitrate)],
     ['-frag_duration', String(AUDIO_FRAGMENT_MICROSECONDS)], // audio is never what a part waits for

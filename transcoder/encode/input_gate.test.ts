@@ -69,4 +69,15 @@ describe('InputGate', () => {
     expect(gate.admit(AUDIO, FULL)).toBeUndefined();
     expect(gate.admit(AUDIO, 0)).toBe(AUDIO);
   });
+
+  it('takes at its start what was kept for it, however much, and then no more than usual', () => {
+    const size = 9 * 1024 * 1024;
+    const kept = { ...INTER, body: Buffer.concat([INTER.body, Buffer.alloc(size)]) };
+    const gate = new InputGate({ hasVideo: true, hasAudio: true }, 2 * size);
+    expect(gate.admit(kept, 0)).toBe(kept);
+    expect(gate.admit(kept, size)).toBe(kept);
+    expect(gate.admit(INTER, 2 * size)).toBe(INTER);
+    expect(gate.admit(INTER, 1000)).toBe(INTER);
+    expect(gate.admit(INTER, FULL)).toBeUndefined();
+  });
 });

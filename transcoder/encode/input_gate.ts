@@ -13,13 +13,20 @@ const RESUME_BYTES = MAX_QUEUED_BYTES / 2;
 
 export class InputGate {
   readonly #tracks: { readonly hasVideo: boolean; readonly hasAudio: boolean };
+  /** Bytes beyond `MAX_QUEUED_BYTES` that may wait: what was kept for the start, until FFmpeg has taken it. */
+  #headStart: number;
+  /** What of the head start has not been given yet. */
+  #startsWith: number;
   #dropping = false;
   #droppedTags = 0;
   #videoHeader: Buffer | undefined;
   #audioHeader: Buffer | undefined;
 
-  constructor(tracks: { readonly hasVideo: boolean; readonly hasAudio: boolean }) {
+  /** @param headStartBytes of media that FFmpeg gets at once at its start: that much more may wait then */
+  constructor(tracks: { readonly hasVideo: boolean; readonly hasAudio: boolean }, headStartBytes = 0) {
     this.#tracks = tracks;
+    this.#headStart = headStartBytes;
+    this.#startsWith = headStartBytes;
   }
 
   /** Tags dropped because too much was waiting; those without use are not counted. */
@@ -47,7 +54,7 @@ export class InputGate {
       this.#videoHeader = video.data;
       return withBody(tag, classicAvcBody(video, tag.body));
     }
-    if (video.packet !== 'frame' || this.#drops(bytesQueued, video.keyFrame)) return undefined;
+    if (video.packet !== 'frame' || this.#drops(bytesQueued, tag.body.length, video.keyFrame)) return undefined;
     return withBody(tag, classicAvcBody(video, tag.body));
   }
 
@@ -59,15 +66,17 @@ export class InputGate {
     if (audio.packet === 'sequence-header') {
       if (this.#audioHeader?.equals(audio.data) === true) return undefined;
       this.#audioHeader = audio.data;
-    } else if (this.#drops(bytesQueued, !this.#tracks.hasVideo)) {
+    } else if (this.#drops(bytesQueued, tag.body.length, !this.#tracks.hasVideo)) {
       return undefined;
     }
     return withBody(tag, isAac ? classicAacBody(audio, tag.body) : tag.body);
   }
 
   /** @param canResume the tag is one that decoding can start again from */
-  #drops(bytesQueued: number, canResume: boolean): boolean {
-    if (bytesQueued > MAX_QUEUED_BYTES) this.#dropping = true;
+  #drops(bytesQueued: number, bytes: number, canResume: boolean): boolean {
+    this.#startsWith -= bytes;
+    if (this.#startsWith <= 0 && bytesQueued <= RESUME_BYTES) this.#headStart = 0;
+    if (bytesQueued > MAX_QUEUED_BYTES + this.#headStart) this.#dropping = true;
     else if (canResume && bytesQueued <= RESUME_BYTES) this.#dropping = false;
     if (this.#dropping) this.#droppedTags += 1;
     return this.#dropping;

@@ -49,6 +49,14 @@ describe('parseAvcConfig', () => {
   });
 
   it.each([
+    ['with B-frames', '01640016ffe1001a67640016acec0a02ff970110000003001000000301e0f162d38001000468efbcb0', 1],
+    ['without', '0142c01effe100196742c01eda0280bfe5c044000003000400000300f23c58ba8001000468ce0fc8', 0],
+    ['cut off before it says', '0142c01effe100156742c01eda0280bfe5c044000003000400000300f201000468ce0fc8', undefined],
+  ])('frames out of order: %s', (_, hex, wanted) => {
+    expect(parseAvcConfig(Buffer.from(hex, 'hex')).reorderFrames).toBe(wanted);
+  });
+
+  it.each([
     ['', 'has 0 bytes'],
     ['0042c020ffe1001b', 'has version 0'],
     ['0142c020fee1001b', 'NAL length size of 3'],

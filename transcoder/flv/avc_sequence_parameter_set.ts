@@ -23,6 +23,8 @@ export interface SequenceParameterSet {
   readonly sampleAspectRatio: number;
   /** Frames per second that the VUI declares; undefined when it declares none. */
   readonly frameRate: number | undefined;
+  /** Frames that may come before one that is shown earlier (max_num_reorder_frames); undefined when it is not said. */
+  readonly reorderFrames: number | undefined;
 }
 
 /** Profiles with the chroma and bit depth fields (section 7.3.2.1.1). */
@@ -50,6 +52,8 @@ const SAMPLE_ASPECT_RATIOS: readonly (readonly [number, number])[] = [
 const EXTENDED_SAR = 255;
 /** Larger than any level allows (table A-1: level 6.2 ends at 16880 samples). */
 const MAX_DIMENSION = 16_880;
+/** No decoder holds more frames (section A.3.1, MaxDpbFrames). */
+const MAX_REORDER_FRAMES = 16;
 
 /**
  * @param nal the whole NAL unit, its header byte included, with emulation prevention bytes
@@ -74,7 +78,7 @@ export function parseSequenceParameterSet(nal: Uint8Array): SequenceParameterSet
   if (!progressive) reader.bit();
   reader.bit();
   const size = readCroppedSize(reader, format, progressive, widthInMacroblocks, heightInMapUnits);
-  const vui = reader.flag() ? readVui(reader) : { sampleAspectRatio: 1, frameRate: undefined };
+  const vui = reader.flag() ? readVui(reader) : NO_VUI;
   return { profile, level, chromaFormat: format.chromaFormat, bitDepth: format.bitDepth, progressive, ...size, ...vui };
 }
 
@@ -171,8 +175,12 @@ function readCroppedSize(
   return { width: codedWidth - horizontal, height: codedHeight - vertical };
 }
 
-/** Annex E.1.1, up to the timing. */
-function readVui(reader: BitReader): { readonly sampleAspectRatio: number; readonly frameRate: number | undefined } {
+type Vui = Pick<SequenceParameterSet, 'sampleAspectRatio' | 'frameRate' | 'reorderFrames'>;
+
+const NO_VUI: Vui = { sampleAspectRatio: 1, frameRate: undefined, reorderFrames: undefined };
+
+/** Annex E.1.1. */
+function readVui(reader: BitReader): Vui {
   let sampleAspectRatio = 1;
   if (reader.flag()) {
     const idc = reader.bits(8);
@@ -189,10 +197,46 @@ function readVui(reader: BitReader): { readonly sampleAspectRatio: number; reado
     reader.unsigned();
     reader.unsigned();
   }
-  if (!reader.flag()) return { sampleAspectRatio, frameRate: undefined };
+  const frameRate = reader.flag() ? readFrameRate(reader) : undefined;
+  return { sampleAspectRatio, frameRate, reorderFrames: readReorderFrames(reader) };
+}
+
+function readFrameRate(reader: BitReader): number | undefined {
   const unitsInTick = reader.bits(32);
   const timeScale = reader.bits(32);
+  reader.bit();
   // A frame lasts two ticks (section E.2.1, table E-6).
-  const frameRate = unitsInTick > 0 && timeScale > 0 ? timeScale / (2 * unitsInTick) : undefined;
-  return { sampleAspectRatio, frameRate };
+  return unitsInTick > 0 && timeScale > 0 ? timeScale / (2 * unitsInTick) : undefined;
+}
+
+/** The end of the VUI. Some encoders cut it off: then it says nothing. */
+function readReorderFrames(reader: BitReader): number | undefined {
+  try {
+    const nalHrd = reader.flag();
+    if (nalHrd) skipHrd(reader);
+    const vclHrd = reader.flag();
+    if (vclHrd) skipHrd(reader);
+    if (nalHrd || vclHrd) reader.bit();
+    reader.bit();
+    if (!reader.flag()) return undefined;
+    reader.bit();
+    for (let field = 0; field < 4; field += 1) reader.unsigned();
+    const frames = reader.unsigned();
+    return frames <= MAX_REORDER_FRAMES ? frames : undefined;
+  } catch (error) {
+    if (error instanceof CodecConfigError) return undefined;
+    throw error;
+  }
+}
+
+/** Annex E.1.2. */
+function skipHrd(reader: BitReader): void {
+  const schedules = bounded(reader.unsigned(), 31, 'cpb_cnt_minus1') + 1;
+  reader.bits(8);
+  for (let schedule = 0; schedule < schedules; schedule += 1) {
+    reader.unsigned();
+    reader.unsigned();
+    reader.bit();
+  }
+  reader.bits(20);
 }

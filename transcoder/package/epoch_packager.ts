@@ -138,7 +138,7 @@ export class EpochPackager {
       }
       const timescale = pipe.init?.timescale ?? VIDEO_TIMESCALE;
       const scaled = timescale === VIDEO_TIMESCALE ? samples : samples.map((sample) => rescale(sample, timescale));
-      if (scaled.length > 0) pipe.decodeShift ??= reorderTicks(scaled);
+      if (scaled.length > 0) pipe.decodeShift ??= reorderTicks(scaled, pipe.init?.reorderFrames);
       for (const sample of scaled) pipe.cutter.push(shiftDecoding(sample, pipe.decodeShift ?? 0));
       this.#renditions[rendition]?.drain();
     });
@@ -299,8 +299,10 @@ function rescale(sample: Sample, timescale: number): Sample {
  * How far pictures are presented before they are decoded, 90 kHz. FFmpeg's CMAF muxer writes negative composition
  * offsets when there are B-frames; players on FFmpeg's demuxer then show the picture late against the sound.
  */
-function reorderTicks(samples: readonly Sample[]): number {
-  return samples.reduce((most, { compositionOffset }) => Math.max(most, -compositionOffset), 0);
+function reorderTicks(samples: readonly Sample[], reorderFrames = 0): number {
+  // The first B-frame may come long after the first fragment: the codec header knows of it.
+  const announced = reorderFrames * (samples[0]?.duration ?? 0);
+  return samples.reduce((most, { compositionOffset }) => Math.max(most, -compositionOffset), announced);
 }
 
 /** The same presentation times, decoded `ticks` earlier. */

@@ -1,6 +1,8 @@
 /**
  * What the initialization segment of a one-track fragmented MP4 says about its track (ISO/IEC 14496-12 section 8.3).
  */
+import { parseAvcConfig } from '../flv/avc_config.ts';
+import { CodecConfigError } from '../flv/codec_config_error.ts';
 import { BoxError, findBox, listBoxes, requireBox } from './boxes.ts';
 import type { Box } from './boxes.ts';
 
@@ -26,6 +28,8 @@ export interface VideoTrackInit extends TrackInitBase {
   readonly kind: 'video';
   readonly width: number;
   readonly height: number;
+  /** Frames that may come before one that is shown earlier; undefined when the codec header does not say. */
+  readonly reorderFrames: number | undefined;
 }
 
 export interface AudioTrackInit extends TrackInitBase {
@@ -71,7 +75,10 @@ function readDefaults(moov: Buffer, root: Pick<Box, 'body' | 'end'>): SampleDefa
 }
 
 /** VisualSampleEntry: 78 bytes before its boxes (ISO/IEC 14496-12 section 12.1.3). */
-function readVideoEntry(moov: Buffer, entry: Box): Pick<VideoTrackInit, 'kind' | 'width' | 'height' | 'codec'> {
+function readVideoEntry(
+  moov: Buffer,
+  entry: Box,
+): Omit<VideoTrackInit, keyof TrackInitBase> & { readonly codec: string } {
   if (entry.end - entry.body < 78) throw new BoxError(`${entry.type}: got a truncated sample entry`);
   const avcC = requireBox(moov, { body: entry.body + 78, end: entry.end }, ['avcC'], 7);
   return {
@@ -79,7 +86,18 @@ function readVideoEntry(moov: Buffer, entry: Box): Pick<VideoTrackInit, 'kind' |
     width: moov.readUInt16BE(entry.body + 24),
     height: moov.readUInt16BE(entry.body + 26),
     codec: `${entry.type}.${moov.toString('hex', avcC.body + 1, avcC.body + 4)}`,
+    reorderFrames: readReorderFrames(moov.subarray(avcC.body, avcC.end)),
   };
+}
+
+/** A header that cannot be read is the decoder's affair: it says nothing of the order of frames. */
+function readReorderFrames(avcC: Buffer): number | undefined {
+  try {
+    return parseAvcConfig(avcC).reorderFrames;
+  } catch (error) {
+    if (error instanceof CodecConfigError) return undefined;
+    throw error;
+  }
 }
 
 const AAC_SAMPLE_RATES = [

@@ -6,15 +6,24 @@ import type { Epoch } from '../../contracts/ids.ts';
 import type { Clock } from '../clock.ts';
 import type { EncodePlan, SourceDescription } from '../encode/encode_plan.ts';
 import type { MediaTag } from '../flv/media_tag.ts';
+import { PublishRefused } from '../ingest/publisher.ts';
 import type { Logger } from '../logger.ts';
+import { hasPicture } from './epoch_run.ts';
 import type { EpochRun, OpenEpochRun } from './epoch_run.ts';
-import { EpochTimeline } from './epoch_timeline.ts';
+import { EPOCH_START_MS, EpochTimeline } from './epoch_timeline.ts';
 import type { GopBuffer } from './gop_buffer.ts';
+import type { RestartBudget } from './restart_budget.ts';
 
 /** Input flows but nothing comes out: FFmpeg hangs (FAULTS row 2: replaced within 10 s). */
 export const HANG_MS = 5000;
+/** Time that decoding what is not shown again may take, per ms of it. */
+const DECODE_SHARE = 0.25;
 /** Waits before the n-th restart without any output in between. */
 const BACKOFF_MS: readonly number[] = [0, 250, 500, 1000, 2000];
+/** Waits between claims while the control plane is away: first and longest. The session goes on with its picture held. */
+const CLAIM_RETRY_MS = { first: 250, longest: 2000 };
+/** Some frames before the first key frame are nothing to write about. */
+const STRAYS_WORTH_A_LINE = 100;
 /** An FFmpeg that lived this long has earned a fresh count. */
 const HEALTHY_MS = 10_000;
 
@@ -22,7 +31,9 @@ export interface LaneOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly openRun: OpenEpochRun;
-  /** A new fencing number for each run. */
+  /** Shared by all publishers of the session. */
+  readonly budget: RestartBudget;
+  /** A new fencing number for each run. @throws PublishRefused when another server has the stream */
   readonly claimEpoch: () => Promise<Epoch>;
   /** Undefined while the source is not yet known. @throws Error in one line when it cannot be served */
   readonly describe: () => SourceDescription | undefined;
@@ -49,7 +60,13 @@ export class EncoderLane {
   #failures = 0;
   #openedAtMs = 0;
   #lastInputAtMs = 0;
+  #hangMs = HANG_MS;
+  /** The publisher's timestamp of the newest picture that the run was given. */
+  #fedUntilMs: number | undefined;
+  /** The same of the last run that gave media: viewers have had it, or will not miss it. */
+  #shownUntilMs: number | undefined;
   #straysDropped = 0;
+  #straysLogged = false;
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -77,7 +94,7 @@ export class EncoderLane {
   /** Media that is already in the backlog when it is worth keeping. */
   push(tag: MediaTag, startsGop: boolean): void {
     const now = this.#options.clock.monotonicMs();
-    this.#lastInputAtMs = now;
+    if (this.#run !== undefined && tag.kind === wantedKind(this.#run)) this.#lastInputAtMs = now;
     if (this.#run !== undefined && this.#replaceReason !== undefined && startsGop) this.#close(this.#replaceReason);
     if (this.#run === undefined) {
       this.#tryOpen();
@@ -131,7 +148,7 @@ export class EncoderLane {
     run.flushLate(nowMs);
     if (run.hasOutput && nowMs - this.#openedAtMs > HEALTHY_MS) this.#failures = 0;
     const inputFlows = nowMs - this.#lastInputAtMs < 1000;
-    if (inputFlows && nowMs - run.lastOutputAtMs > HANG_MS) {
+    if (inputFlows && nowMs - run.lastOutputAtMs > (run.hasOutput ? HANG_MS : this.#hangMs)) {
       run.kill();
       this.#failed(run, `FFmpeg gave nothing for ${HANG_MS / 1000} s while media arrived`);
     }
@@ -143,18 +160,25 @@ export class EncoderLane {
     const placement = this.#timeline?.place(track, tag.timestampMs, now);
     if (placement === undefined || placement.kind === 'stray') {
       this.#straysDropped += 1;
+      this.#logStrays(track);
       return true;
     }
     if (placement.kind === 'jump') return false;
+    if (track === 'video') this.#fedUntilMs = tag.timestampMs;
     this.#run?.write({ kind: tag.kind, timestampMs: placement.timestampMs, body: tag.body });
     return true;
+  }
+
+  #logStrays(track: string): void {
+    if (this.#straysLogged || this.#straysDropped < STRAYS_WORTH_A_LINE) return;
+    this.#straysLogged = true;
+    this.#options.logger.warn({ track }, 'dropped: its timestamps are far from the other track of the publisher');
   }
 
   #close(reason: string): void {
     const run = this.#run;
     if (run === undefined) return;
-    this.#run = undefined;
-    this.#replaceReason = undefined;
+    this.#leave(run);
     this.#isClosing = true;
     this.#options.logger.info({ epoch: run.epoch, reason }, 'epoch ends');
     this.#closingRuns.add(run);
@@ -170,6 +194,23 @@ export class EncoderLane {
     });
   }
 
+  #leave(run: EpochRun): void {
+    this.#run = undefined;
+    this.#replaceReason = undefined;
+    if (run.hasOutput) this.#shownUntilMs = this.#fedUntilMs;
+  }
+
+  /** Up to where the backlog was shown already, on the timeline of an epoch that begins with it; undefined: nothing to skip. */
+  #skipUntilMs(plan: EncodePlan): number | undefined {
+    const tags = this.#options.backlog.tags;
+    const first = tags[0]?.timestampMs;
+    const last = tags.findLast((tag) => tag.kind === 'video')?.timestampMs;
+    const shown = this.#shownUntilMs;
+    if (plan.followsSource || !hasPicture(plan)) return undefined;
+    if (first === undefined || last === undefined || shown === undefined) return undefined;
+    return shown > first && shown <= last ? shown - first + EPOCH_START_MS : undefined;
+  }
+
   #tryOpen(): void {
     if (this.#opening || this.#stopped || this.#options.backlog.tags.length === 0) return;
     let source: SourceDescription | undefined;
@@ -183,9 +224,11 @@ export class EncoderLane {
     this.#opening = true;
     this.#open()
       .catch((error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error);
         this.#failures += 1;
         this.#options.logger.error({ err: error, failures: this.#failures }, 'no epoch could be opened');
-        if (this.#failures > BACKOFF_MS.length) this.#giveUp('the encoder could not be started');
+        if (error instanceof PublishRefused) this.#giveUp(why);
+        else if (this.#failures > BACKOFF_MS.length) this.#giveUp(`the encoder could not be started: ${why}`);
       })
       .finally(() => {
         this.#opening = false;
@@ -193,25 +236,34 @@ export class EncoderLane {
   }
 
   async #open(): Promise<void> {
-    const { clock, backlog } = this.#options;
-    const delayMs = BACKOFF_MS[Math.min(this.#failures, BACKOFF_MS.length - 1)] ?? 0;
-    if (delayMs > 0) await new Promise<void>((resolve) => clock.after(delayMs, resolve));
-    const [epoch] = await Promise.all([this.#options.claimEpoch(), this.#closing]);
+    const { clock, backlog, budget, logger } = this.#options;
+    const restraintMs = budget.take(clock.monotonicMs());
+    if (restraintMs > 0)
+      logger.warn({ waitMs: restraintMs }, 'the encoder was started too often, the next start waits');
+    await this.#pause(Math.max(restraintMs, BACKOFF_MS[Math.min(this.#failures, BACKOFF_MS.length - 1)] ?? 0));
+    const [epoch] = await Promise.all([this.#claim(), this.#closing]);
     const source = this.#options.describe();
     const first = backlog.tags[0];
-    if (this.#stopped || source === undefined || first === undefined) return;
+    if (this.#stopped || epoch === undefined || source === undefined || first === undefined) return;
     const now = clock.monotonicMs();
+    const plan = this.#options.plan(source);
+    const skipUntilMs = this.#skipUntilMs(plan);
     const run = this.#options.openRun({
       epoch,
       source,
-      plan: this.#options.plan(source),
-      startedAtWallMs: clock.wallMs(),
+      plan,
+      ...(skipUntilMs === undefined ? {} : { skipUntilMs }),
+      startedAtWallMs: backlog.beganAtWallMs,
+      backlogBytes: backlog.byteLength,
       onFirstOutput: () => this.#onFirstOutput(run),
       onFailure: (reason) => this.#failed(run, reason),
     });
     this.#openedAtMs = now;
+    this.#hangMs = HANG_MS + (skipUntilMs ?? 0) * DECODE_SHARE;
     this.#lastInputAtMs = now;
     this.#timeline = new EpochTimeline(first.timestampMs);
+    this.#straysDropped = 0;
+    this.#straysLogged = false;
     this.#run = run;
     this.#options.logger.info(
       { epoch, renditions: run.plan.renditions.map((rendition) => `${rendition.name}:${rendition.mode}`) },
@@ -221,6 +273,24 @@ export class EncoderLane {
     for (const tag of backlog.tags) this.#write(tag, now);
   }
 
+  /** Undefined when nobody wants it any more. */
+  async #claim(): Promise<Epoch | undefined> {
+    for (let waitMs = CLAIM_RETRY_MS.first; !this.#stopped; waitMs = Math.min(2 * waitMs, CLAIM_RETRY_MS.longest)) {
+      try {
+        return await this.#options.claimEpoch();
+      } catch (error) {
+        if (error instanceof PublishRefused) throw error;
+        this.#options.logger.warn({ err: error }, 'no new epoch: the registry could not be reached, asking again');
+        await this.#pause(waitMs);
+      }
+    }
+    return undefined;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (ms > 0) await new Promise<void>((resolve) => this.#options.clock.after(ms, resolve));
+  }
+
   #onFirstOutput(run: EpochRun): void {
     this.#lastRun = run;
     this.#options.onLive(run);
@@ -228,8 +298,7 @@ export class EncoderLane {
 
   #failed(run: EpochRun, reason: string): void {
     if (this.#run !== run) return;
-    this.#run = undefined;
-    this.#replaceReason = undefined;
+    this.#leave(run);
     this.#failures += 1;
     this.#options.logger.error({ epoch: run.epoch, reason, failures: this.#failures }, 'the encoder failed');
     if (this.#failures > BACKOFF_MS.length) this.#giveUp(`the encoder failed ${this.#failures} times: ${reason}`);
@@ -241,4 +310,9 @@ export class EncoderLane {
     this.#stopped = true;
     this.#options.onGiveUp(reason);
   }
+}
+
+/** What must flow in for media to come out. */
+function wantedKind(run: EpochRun): MediaTag['kind'] {
+  return hasPicture(run.plan) ? 'video' : 'audio';
 }

@@ -12,8 +12,10 @@ export interface EpochRunOptions {
   readonly source: SourceDescription;
   /** Unix time, ms, at which the epoch's first key frame arrived: the anchor of PROGRAM-DATE-TIME. */
   readonly startedAtWallMs: number;
-  /** Video before this time on the epoch's timeline, ms, is decoded but not shown again: viewers had it already. */
+  /** Media before this time on the epoch's timeline, ms, is decoded but not shown again: viewers had it already. For plans that copy nothing. */
   readonly skipUntilMs?: number;
+  /** Media that is written at once, bytes: what was kept since the last key frame. */
+  readonly backlogBytes: number;
   /** The first part is in the window. */
   readonly onFirstOutput: () => void;
   /** FFmpeg ended although nobody asked it to, or its output could not be read. One line, fit for a log. */
@@ -24,7 +26,7 @@ export interface EpochRun {
   readonly epoch: Epoch;
   readonly plan: EncodePlan;
   readonly hasOutput: boolean;
-  /** Monotonic ms of the last byte from FFmpeg's pipes, or of the start. */
+  /** Monotonic ms of the last byte of what the plan is about (video, else audio) from FFmpeg's pipes, or of the start. */
   readonly lastOutputAtMs: number;
   /** @param tag on the epoch's timeline */
   write(tag: MediaTag): void;
@@ -39,3 +41,8 @@ export interface EpochRun {
 }
 
 export type OpenEpochRun = (options: EpochRunOptions) => EpochRun;
+
+/** False for a plan of sound alone. */
+export function hasPicture(plan: EncodePlan): boolean {
+  return plan.renditions.some((rendition) => rendition.mode !== 'audio');
+}

@@ -37,4 +37,12 @@ describe('EpochTimeline', () => {
     expect(timeline.place('audio', 3_606_000, 3)).toEqual({ kind: 'stray' });
     expect(timeline.place('audio', 3_600_010, 4)).toMatchObject({ kind: 'at' });
   });
+
+  test('ends before the 31 bits of FLV do', () => {
+    const timeline = new EpochTimeline(0);
+    const nearly = 2 ** 31 - 2000;
+    timeline.place('video', 0, 0);
+    expect(timeline.place('video', nearly, nearly)).toMatchObject({ kind: 'at' });
+    expect(timeline.place('video', nearly + 1033, nearly + 1033)).toEqual({ kind: 'jump' });
+  });
 });

@@ -11,6 +11,8 @@ const BACKWARD_TOLERANCE_MS = 500;
 const FORWARD_TOLERANCE_MS = 2000;
 /** A track that starts further than this from the other one does not belong to this timeline. */
 const STRAY_MS = 5000;
+/** FLV timestamps have 31 bits without a sign: a stream that runs for 24 days goes on in a new epoch. */
+const LAST_MS = 2 ** 31 - 1;
 
 export type Placement =
   | { readonly kind: 'at'; readonly timestampMs: number }
@@ -43,6 +45,7 @@ export class EpochTimeline {
       if (timestampMs < 0 || Math.abs(sourceMs - reference) > STRAY_MS) return { kind: 'stray' };
     } else {
       const step = sourceMs - last.sourceMs;
+      if (timestampMs > LAST_MS) return { kind: 'jump' };
       if (step < -BACKWARD_TOLERANCE_MS) return { kind: 'jump' };
       if (step > FORWARD_TOLERANCE_MS + (nowMs - last.arrivedAtMs)) return { kind: 'jump' };
     }

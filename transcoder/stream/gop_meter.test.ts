@@ -23,6 +23,13 @@ test('a jump of the timestamps is not a long GOP', () => {
   expect(meter.longestMs).toBe(2000);
 });
 
+test.each([30_000, 5000])('nor is one of %i ms while pictures come', (jump) => {
+  const meter = new GopMeter();
+  for (let frame = 0; frame < 90; frame += 1) meter.video(frame * 33, 1, frame % 60 === 0);
+  for (let frame = 90; frame < 300; frame += 1) meter.video(jump + frame * 33, 1, frame % 60 === 0);
+  expect(meter.longestMs).toBe(1980);
+});
+
 test("x264's settings tell its GOP", () => {
   const frame = (options: string) =>
     Buffer.from(`\u0000\u0000\u0000\u0010\u0006\u0005x264 - core 164 - options: cabac=1 ${options} crf=23`);

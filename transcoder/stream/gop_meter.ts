@@ -4,6 +4,9 @@
 
 /** Bitrate is averaged over this many ms. */
 const BITRATE_WINDOW_MS = 10_000;
+/** A picture this much before or after the last one, ms, is on another timeline, or the publisher was away. */
+const BACK_MS = 1000;
+const AHEAD_MS = 2500;
 
 export class GopMeter {
   #keyAtMs: number | undefined;
@@ -35,7 +38,7 @@ export class GopMeter {
 
   /** @param timestampMs the publisher's */
   video(timestampMs: number, byteLength: number, keyFrame: boolean): void {
-    if (timestampMs < this.#lastMs - 1000 || timestampMs > this.#lastMs + 60_000) this.restart();
+    if (timestampMs < this.#lastMs - BACK_MS || timestampMs > this.#lastMs + AHEAD_MS) this.restart();
     this.#lastMs = timestampMs;
     if (keyFrame) {
       if (this.#keyAtMs !== undefined) this.#longestMs = Math.max(this.#longestMs, timestampMs - this.#keyAtMs);

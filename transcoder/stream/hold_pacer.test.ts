@@ -7,7 +7,7 @@ function run(pacer: HoldPacer, from: number, to: number, version: { now: number 
   for (let now = from; now <= to; now += 100) {
     for (let due = pacer.due(now, version.now, silent); due > 0; due -= 1) {
       version.now += 1;
-      pacer.held(version.now);
+      pacer.held(version.now, 0.5);
       held += 1;
     }
   }

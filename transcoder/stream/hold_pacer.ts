@@ -36,10 +36,10 @@ export class HoldPacer {
     return Math.floor(lateMs / this.#partMs);
   }
 
-  /** A part of standing picture was appended; `version` is the window's after it. */
-  held(version: number): void {
+  /** A part of standing picture of this length was appended; `version` is the window's after it. */
+  held(version: number, seconds: number): void {
     this.#holding = true;
-    this.#edgeMs += this.#partMs;
+    this.#edgeMs += seconds * 1000;
     this.#version = version;
   }
 }

@@ -17,6 +17,7 @@ import type { OpenEpochRun } from './epoch_run.ts';
 import type { GopMemory } from './gop_memory.ts';
 import { HoldPacer } from './hold_pacer.ts';
 import { PublisherFeed } from './publisher_feed.ts';
+import { RestartBudget } from './restart_budget.ts';
 import { judgeSource, planEpoch } from './source_policy.ts';
 import type { PolicyVerdict } from './source_policy.ts';
 import type { SessionWindow } from './session_window.ts';
@@ -51,12 +52,15 @@ export class LiveStream {
   readonly #options: LiveStreamOptions;
   readonly #logger: Logger;
   readonly #pacer: HoldPacer;
+  readonly #budget: RestartBudget;
   #publisher: Publisher | undefined;
   /** The lane whose picture is held while the publisher is away. */
   #lane: EncoderLane | undefined;
   #epoch: Epoch;
   #state: StreamState = 'live';
   #cancelWindow: (() => void) | undefined;
+  /** Counts publishers' comings and goings: the end that one of them began is none once another one was there. */
+  #turn = 0;
   /** Lanes of publishers that have gone, while their last media is on its way. */
   readonly #flushing = new Map<EncoderLane, Promise<void>>();
   #mustEncode = false;
@@ -68,6 +72,7 @@ export class LiveStream {
     this.#epoch = epoch;
     this.#logger = options.logger;
     this.#pacer = new HoldPacer(options.settings.partSeconds, options.clock.monotonicMs());
+    this.#budget = new RestartBudget(options.clock.monotonicMs());
   }
 
   get streamId(): StreamId {
@@ -84,6 +89,11 @@ export class LiveStream {
 
   get epoch(): Epoch {
     return this.#epoch;
+  }
+
+  /** Viewers have seen something of it, or may have elsewhere. */
+  get hasMedia(): boolean {
+    return this.#options.window.shape !== undefined;
   }
 
   get view(): Omit<StreamView, 'status' | 'streamId'> {
@@ -114,10 +124,13 @@ export class LiveStream {
     void this.#detach();
     this.#cancelWindow?.();
     this.#cancelWindow = undefined;
-    this.#epoch = epoch;
+    this.#turn += 1;
+    // A claim for a restart may have overtaken the one for this publisher.
+    const isNewest = epoch >= this.#epoch;
+    this.epochClaimed(epoch);
     this.#state = 'live';
     this.#options.window.setInterrupted(false);
-    const publisher = this.#makePublisher(connection, epoch);
+    const publisher = this.#makePublisher(connection, isNewest ? epoch : undefined);
     this.#publisher = publisher;
     const { maxBitrateKbps } = this.#options.grant;
     return {
@@ -125,6 +138,11 @@ export class LiveStream {
       media: (tag) => this.#guarded(publisher, () => publisher.feed.media(tag)),
       ended: (end, reason) => this.#publisherEnded(publisher, end, reason),
     };
+  }
+
+  /** The registry gave this stream a new epoch: what is reported from now on. Answers may overtake each other. */
+  epochClaimed(epoch: Epoch): void {
+    if (epoch > this.#epoch) this.#epoch = epoch;
   }
 
   /** Called a few times a second. */
@@ -185,18 +203,19 @@ export class LiveStream {
     };
   }
 
-  #makePublisher(connection: PublisherConnection, epoch: Epoch): Publisher {
+  #makePublisher(connection: PublisherConnection, epoch: Epoch | undefined): Publisher {
     const { clock, window, settings, grant, openRun, claimEpoch } = this.#options;
     const feed = new PublisherFeed({ clock, logger: this.#logger });
-    let firstEpoch: Epoch | undefined = epoch;
+    let firstEpoch = epoch;
     const lane = new EncoderLane({
       clock,
       logger: this.#logger,
       openRun,
+      budget: this.#budget,
       claimEpoch: async () => {
         const next = firstEpoch ?? (await claimEpoch());
         firstEpoch = undefined;
-        this.#epoch = next;
+        this.epochClaimed(next);
         return next;
       },
       describe: () => feed.tracker.describe(),
@@ -207,7 +226,7 @@ export class LiveStream {
         feed.tracker.epochOpened();
         this.#logger.info({ policy: this.#mustEncode ? 'encode' : 'copy', reason: verdict.reason }, 'ladder planned');
         const only = grant.renditions?.filter(isRenditionName);
-        return planEpoch({ source, settings, mustEncode: this.#mustEncode, only, shape: window.shape });
+        return planEpoch({ source, settings, mustEncode: this.#mustEncode, only, promised: window.renditions });
       },
       headers: () => feed.tracker.headers(),
       backlog: feed.backlog,
@@ -240,7 +259,7 @@ export class LiveStream {
   #supervise(publisher: Publisher, now: number): void {
     const { feed, lane } = publisher;
     lane.supervise(now);
-    if (feed.mediaAgeMs > QUIET_MS) lane.pause('the publisher fell silent');
+    if (feed.quietMs > QUIET_MS) lane.pause('the publisher fell silent');
     const run = lane.run;
     if (run === undefined || this.#mustEncode) return;
     const source = feed.tracker.describe();
@@ -271,9 +290,10 @@ export class LiveStream {
     const lane = this.#publisher?.lane.silent === false ? undefined : this.#lane;
     const { window, settings } = this.#options;
     const due = this.#pacer.due(now, window.version, lane?.lastRun !== undefined);
+    const seconds = Math.min(settings.partSeconds, window.partTarget ?? settings.partSeconds);
     for (let count = 0; count < due; count += 1) {
-      if (lane?.lastRun?.hold(settings.partSeconds) !== true) return;
-      this.#pacer.held(window.version);
+      if (lane?.lastRun?.hold(seconds) !== true) return;
+      this.#pacer.held(window.version, seconds);
     }
   }
 
@@ -283,12 +303,16 @@ export class LiveStream {
     const { settings, window, clock } = this.#options;
     const windowMs = end === 'goodbye' ? settings.goodbyeWindowMs : settings.reconnectWindowMs;
     const flushed = this.#detach();
+    this.#turn += 1;
+    const turn = this.#turn;
     this.#state = 'interrupted';
     window.setInterrupted(true);
     this.#options.onInterrupted(this, windowMs);
-    const finish = () =>
-      void flushed.then(() => this.#finish(end === 'goodbye' ? 'the publisher said goodbye' : reason));
-    this.#cancelWindow = clock.after(window.shape === undefined ? 0 : windowMs, finish);
+    const finish = async () => {
+      await flushed;
+      if (this.#turn === turn) this.#finish(end === 'goodbye' ? 'the publisher said goodbye' : reason);
+    };
+    this.#cancelWindow = clock.after(window.shape === undefined ? 0 : windowMs, () => void finish());
   }
 
   /** Lets the publisher go. Resolves when all that ever came from publishers is in the window, and their FFmpegs gone. */
@@ -307,9 +331,12 @@ export class LiveStream {
   }
 
   #remember(feed: PublisherFeed): void {
-    const longestGopMs = Math.max(feed.meter.longestMs, feed.meter.currentMs);
+    const { gopMemory } = this.#options;
+    // Without a whole GOP nothing is known that would refute what was remembered.
+    const remembered = feed.meter.longestMs > 0 ? 0 : (gopMemory.recall(this.streamId)?.longestGopMs ?? 0);
+    const longestGopMs = Math.max(feed.meter.longestMs, feed.meter.currentMs, remembered);
     if (longestGopMs === 0) return;
-    this.#options.gopMemory.remember(this.streamId, { longestGopMs, peakBitrate: feed.meter.peakBitrate });
+    gopMemory.remember(this.streamId, { longestGopMs, peakBitrate: feed.meter.peakBitrate });
   }
 
   #finish(reason: string): void {

@@ -11,7 +11,7 @@ import type { MediaTag } from '../flv/media_tag.ts';
 import { inspectVideoTag } from '../flv/video_tag.ts';
 import type { Logger } from '../logger.ts';
 import { EpochPackager } from '../package/epoch_packager.ts';
-import type { PackageError } from '../package/epoch_packager.ts';
+import { hasPicture } from './epoch_run.ts';
 import type { EpochRun, EpochRunOptions } from './epoch_run.ts';
 import { EPOCH_START_MS } from './epoch_timeline.ts';
 import type { SessionWindow } from './session_window.ts';
@@ -44,27 +44,34 @@ class FfmpegRun implements EpochRun {
   #packager: EpochPackager | undefined;
   #hasOutput = false;
   #ending = false;
+  /** What FFmpeg still had is not wanted. */
+  #killed = false;
   #lastOutputAtMs: number;
+  /** What the playlist waits for: sound alone is no progress where there should be a picture. */
+  readonly #wanted: Chunk['kind'];
 
   constructor(options: EpochRunOptions, dependencies: RunDependencies) {
     this.#options = options;
     this.#dependencies = dependencies;
     this.#lastOutputAtMs = dependencies.clock.monotonicMs();
+    this.#wanted = hasPicture(options.plan) ? 'video' : 'audio';
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#exited = promise;
     this.#encoder = startEncoder({
       ffmpeg: dependencies.ffmpeg,
       plan: options.plan,
       settings: dependencies.encoder,
+      headStartBytes: options.backlogBytes,
+      startSeconds: options.skipUntilMs === undefined ? undefined : options.skipUntilMs / 1000,
       monotonicMs: () => dependencies.clock.monotonicMs(),
       startTimer: (callback, delayMs) => dependencies.clock.after(delayMs, callback),
       onLogLine: (line) => dependencies.logger.debug({ epoch: options.epoch, line }, 'FFmpeg'),
       outputs: {
-        onVideo: (index, data) => this.#output({ kind: 'video', index, data }),
-        onAudio: (index, data) => this.#output({ kind: 'audio', index, data }),
+        onVideo: (index, data) => this.#guarded(() => this.#output({ kind: 'video', index, data })),
+        onAudio: (index, data) => this.#guarded(() => this.#output({ kind: 'audio', index, data })),
         onPoster: (jpeg) => dependencies.window.setPoster(jpeg),
         onExit: (exit) => {
-          this.#exit(exit);
+          this.#guarded(() => this.#exit(exit));
           resolve();
         },
       },
@@ -102,7 +109,9 @@ class FfmpegRun implements EpochRun {
 
   kill(): void {
     this.#ending = true;
+    this.#killed = true;
     this.#encoder.kill();
+    this.#early = [];
     this.#packager?.finish();
   }
 
@@ -124,14 +133,14 @@ class FfmpegRun implements EpochRun {
   }
 
   #output(chunk: Chunk): void {
-    this.#lastOutputAtMs = this.#dependencies.clock.monotonicMs();
+    if (this.#killed) return;
+    if (chunk.kind === this.#wanted) this.#lastOutputAtMs = this.#dependencies.clock.monotonicMs();
     if (this.#packager !== undefined) {
       this.#package(this.#packager, chunk);
       return;
     }
     this.#early.push(chunk);
-    const wanted = this.#options.plan.frameRate === undefined ? 'audio' : 'video';
-    if (chunk.kind !== wanted) return;
+    if (chunk.kind !== this.#wanted) return;
     const bytes = (this.#earlyBytes.get(chunk.index) ?? 0) + chunk.data.length;
     this.#earlyBytes.set(chunk.index, bytes);
     if (bytes > HEADER_BYTES) this.#startPackaging();
@@ -164,7 +173,16 @@ class FfmpegRun implements EpochRun {
     this.#dependencies.window.partAppended();
   }
 
-  #packageError(error: PackageError): void {
+  /** These calls come from FFmpeg's pipes: what is thrown there would end the whole program. */
+  #guarded(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#packageError(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #packageError(error: Error): void {
     this.#dependencies.logger.error({ epoch: this.epoch, err: error }, 'an output of FFmpeg could not be packaged');
     if (this.#ending) return;
     this.kill();
@@ -172,7 +190,8 @@ class FfmpegRun implements EpochRun {
   }
 
   #exit(exit: EncoderExit): void {
-    if (this.#packager === undefined && this.#earlyBytes.size > 0 && this.#ending) this.#startPackaging();
+    const isLate = this.#packager === undefined && this.#earlyBytes.size > 0;
+    if (isLate && this.#ending && !this.#killed) this.#startPackaging();
     this.#packager?.finish();
     this.#early = [];
     if (this.#ending) return;

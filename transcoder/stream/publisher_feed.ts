@@ -26,6 +26,7 @@ export class PublisherFeed {
   readonly #clock: Clock;
   readonly #logger: Logger;
   #lastMediaAtMs: number;
+  #lastPictureAtMs: number;
   #declaredGopFrames: number | undefined;
   #lane: EncoderLane | undefined;
 
@@ -33,12 +34,18 @@ export class PublisherFeed {
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#lastMediaAtMs = options.clock.monotonicMs();
+    this.#lastPictureAtMs = this.#lastMediaAtMs;
     this.tracker = new SourceTracker(options.clock);
   }
 
   /** ms since the last media, or since the feed began. */
   get mediaAgeMs(): number {
     return this.#clock.monotonicMs() - this.#lastMediaAtMs;
+  }
+
+  /** ms since what the playlists wait for: pictures, or any media when there are none. */
+  get quietMs(): number {
+    return this.tracker.hasVideo ? this.#clock.monotonicMs() - this.#lastPictureAtMs : this.mediaAgeMs;
   }
 
   /** Frames between key frames by the encoder's own words, if it gave any. */
@@ -52,6 +59,7 @@ export class PublisherFeed {
 
   media(tag: MediaTag): void {
     this.#lastMediaAtMs = this.#clock.monotonicMs();
+    if (tag.kind === 'video') this.#lastPictureAtMs = this.#lastMediaAtMs;
     if (tag.kind === 'metadata') this.tracker.metadata(tag);
     else if (tag.kind === 'video') this.#video(tag);
     else this.#audio(tag);
@@ -62,7 +70,7 @@ export class PublisherFeed {
     if (info === undefined || info.packet === 'other' || info.packet === 'sequence-end') return;
     if (info.codec !== 'h264') {
       this.tracker.headerlessVideo(arrived);
-      this.backlog.begin(arrived);
+      this.backlog.begin(arrived, this.#clock.wallMs());
       this.#lane?.push(arrived, true);
       return;
     }
@@ -81,7 +89,7 @@ export class PublisherFeed {
     if (info.keyFrame) this.#declaredGopFrames ??= declaredGopFrames(tag.body);
     // Until the first epoch is open nothing is thrown away: the show begins with its first key frame.
     const beginning = !this.tracker.hadEpoch && this.backlog.tags[0]?.kind === 'video';
-    if (info.keyFrame && !beginning) this.backlog.begin(tag);
+    if (info.keyFrame && !beginning) this.backlog.begin(tag, this.#clock.wallMs());
     else this.backlog.append(tag);
     this.#lane?.push(tag, info.keyFrame);
   }
@@ -97,7 +105,7 @@ export class PublisherFeed {
     }
     if (info.codec !== 'aac' && this.tracker.headerlessAudio(tag)) this.#sourceChanged('the audio came late');
     if (!this.tracker.hasVideo && this.#lane?.run !== undefined) this.backlog.clear();
-    else if (!this.tracker.hasVideo && this.backlog.tags.length === 0) this.backlog.begin(tag);
+    else if (!this.tracker.hasVideo && this.backlog.tags.length === 0) this.backlog.begin(tag, this.#clock.wallMs());
     else this.backlog.append(tag);
     this.#lane?.push(tag, !this.tracker.hasVideo);
   }

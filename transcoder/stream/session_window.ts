@@ -2,7 +2,7 @@
  * The live window of one session, from before its shape is known: readers may ask at any time and wait until there is
  * something to see.
  */
-import type { StreamId } from '../../contracts/ids.ts';
+import type { RenditionName, StreamId } from '../../contracts/ids.ts';
 import type { CarryOn } from '../../contracts/registry.ts';
 import type { SessionShape } from '../../contracts/stream_shape.ts';
 import type { Clock } from '../clock.ts';
@@ -18,7 +18,7 @@ import type { PlaylistReply, StreamView } from '../serve/stream_view.ts';
 /** AAC frames per second at 48 kHz: what the parts of audio alone are counted in. */
 const AAC_FRAMES_PER_SECOND = 48_000 / 1024;
 /** PART-HOLD-BACK in part targets: at least two, three are advised (RFC 8216bis section 4.4.3.8). Measured: docs/decisions/0005. */
-const HOLD_BACK_PARTS = 2.2;
+const HOLD_BACK_PARTS = 2;
 /** How long a reader waits for a session that has just begun, ms. */
 const START_PATIENCE_MS = 8000;
 
@@ -53,6 +53,16 @@ export class SessionWindow {
   /** What the multivariant playlist promises, once it does. */
   get shape(): SessionShape | undefined {
     return this.#shape;
+  }
+
+  /** Names of the renditions that the playlists have: fixed with the first epoch that gave media, before its codecs are known. */
+  get renditions(): readonly RenditionName[] | undefined {
+    return this.#shape?.renditions.map(({ name }) => name) ?? this.#opened?.window.options.renditions;
+  }
+
+  /** PART-TARGET, seconds, once it is fixed. */
+  get partTarget(): number | undefined {
+    return this.#shape?.partTarget ?? this.#opened?.window.options.partTarget;
   }
 
   /** Rises with every part. */

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import type { RenditionName } from '../../contracts/ids.ts';
-import type { SessionShape } from '../../contracts/stream_shape.ts';
 import type { SourceDescription } from '../encode/encode_plan.ts';
 import { DEFAULT_LADDER } from '../encode/ladder_rungs.ts';
 import { judgeSource, planEpoch } from './source_policy.ts';
@@ -65,13 +64,8 @@ describe('judgeSource', () => {
 
 describe('planEpoch', () => {
   const names = (...list: string[]) => list as RenditionName[];
-  const shape = (...list: string[]): SessionShape => ({
-    targetDuration: 2,
-    partTarget: 0.5,
-    renditions: names(...list).map((name) => ({ name, codecs: '', bandwidth: 1, averageBandwidth: 1 })),
-  });
-  const plan = (description: SourceDescription, promised?: SessionShape, mustEncode = false) =>
-    planEpoch({ source: description, settings, mustEncode, only: undefined, shape: promised }).renditions.map(
+  const plan = (description: SourceDescription, promised?: readonly RenditionName[], mustEncode = false) =>
+    planEpoch({ source: description, settings, mustEncode, only: undefined, promised }).renditions.map(
       ({ name, mode, resolution }) => `${name} ${mode} ${resolution?.width}x${resolution?.height}`,
     );
 
@@ -81,7 +75,7 @@ describe('planEpoch', () => {
   });
 
   test('a smaller source keeps the names', () => {
-    expect(plan(source(640, 360), shape('360p', '480p', '720p'))).toEqual([
+    expect(plan(source(640, 360), names('360p', '480p', '720p'))).toEqual([
       '360p encode 640x360',
       '480p encode 640x360',
       '720p encode 640x360',
@@ -89,11 +83,28 @@ describe('planEpoch', () => {
   });
 
   test('a larger source is not passed through under a name that nobody knows', () => {
-    expect(plan(source(1280, 720), shape('360p'))).toEqual(['360p encode 640x360']);
+    expect(plan(source(1280, 720), names('360p'))).toEqual(['360p encode 640x360']);
   });
 
   test('video that goes missing is said', () => {
     const { audio } = source(1, 1);
-    expect(() => plan(audio === undefined ? {} : { audio }, shape('360p'))).toThrow('audio alone arrived');
+    expect(() => plan(audio === undefined ? {} : { audio }, names('360p'))).toThrow('audio alone arrived');
+  });
+
+  test('a picture that comes late into a session of sound alone changes nothing', () => {
+    const late = planEpoch({
+      source: source(1280, 720),
+      settings,
+      mustEncode: false,
+      only: undefined,
+      promised: names('audio'),
+    });
+    expect(late.renditions.map(({ name, mode }) => [name, mode])).toEqual([['audio', 'audio']]);
+    expect(late.frameRate).toBeUndefined();
+    expect(late.followsSource).toBe(false);
+  });
+
+  test('sound that goes missing is said', () => {
+    expect(() => plan(source(1280, 720, false), names('audio'))).toThrow('video alone arrived');
   });
 });

@@ -3,7 +3,6 @@
  * that the session has already promised.
  */
 import type { RenditionName } from '../../contracts/ids.ts';
-import type { SessionShape } from '../../contracts/stream_shape.ts';
 import type { EncodePlan, RenditionPlan, SourceDescription } from '../encode/encode_plan.ts';
 import { framesPerSecond } from '../encode/frame_rate.ts';
 import { deriveLadder } from '../encode/ladder.ts';
@@ -89,14 +88,20 @@ export interface EpochPlanRequest {
   readonly mustEncode: boolean;
   /** From the publish grant. */
   readonly only: readonly RenditionName[] | undefined;
-  /** What the session has promised, once it has. */
-  readonly shape: SessionShape | undefined;
+  /** Names of the renditions that the session has, once it has any. */
+  readonly promised: readonly RenditionName[] | undefined;
 }
 
 /** @throws Error in one line when the source cannot give what the session has promised */
-export function planEpoch({ source, settings, mustEncode, only, shape }: EpochPlanRequest): EncodePlan {
+export function planEpoch({ source, settings, mustEncode, only, promised }: EpochPlanRequest): EncodePlan {
+  const audioAlone = promised?.length === 1 && promised[0] === 'audio';
+  if (audioAlone && source.audio === undefined) {
+    throw new Error('video alone arrived, wanted audio: the running session is one of sound alone');
+  }
+  // A session of sound alone stays one: a picture that comes late has no place in its playlists.
+  const taken = audioAlone && source.audio !== undefined ? { audio: source.audio } : source;
   const ladder = (top: 'copy' | 'encode') =>
-    deriveLadder(source, {
+    deriveLadder(taken, {
       rungs: settings.rungs,
       top,
       segmentSeconds: settings.segmentSeconds,
@@ -104,25 +109,22 @@ export function planEpoch({ source, settings, mustEncode, only, shape }: EpochPl
       only,
     });
   const plan = ladder(mustEncode ? 'encode' : 'copy');
-  if (shape === undefined) return plan;
-  const promised = shape.renditions.map((rendition) => rendition.name);
+  if (promised === undefined) return plan;
   const copied = plan.renditions.find((rendition) => rendition.mode === 'copy');
   const usable = copied === undefined || promised.includes(copied.name) ? plan : ladder('encode');
-  return fitted(usable, source, promised);
+  return audioAlone ? usable : fitted(usable, source, promised);
 }
 
 /** The same renditions by name as the session has: what the source is too small for is made at the source's own size. */
 function fitted(plan: EncodePlan, source: SourceDescription, promised: readonly RenditionName[]): EncodePlan {
-  const audioAlone = promised.length === 1 && promised[0] === 'audio';
-  if (source.video === undefined && !audioAlone) {
+  if (source.video === undefined) {
     throw new Error('audio alone arrived, wanted video too: the running session began with video');
   }
   const largest = plan.renditions.at(-1);
   if (largest === undefined) throw new Error('the ladder has no rendition');
-  const renditions = promised.map((name) => {
-    if (audioAlone) return { ...largest, name, mode: 'audio' as const };
-    return plan.renditions.find((rendition) => rendition.name === name) ?? standIn(name, largest);
-  });
+  const renditions = promised.map(
+    (name) => plan.renditions.find((rendition) => rendition.name === name) ?? standIn(name, largest),
+  );
   return {
     ...plan,
     renditions,

@@ -24,6 +24,8 @@ export const HEARTBEAT_MS = 3000;
 const CLAIM_PATIENCE_MS = 20_000;
 /** How long the end of the program waits for FFmpegs to flush, ms. */
 const CLOSE_PATIENCE_MS = 2000;
+/** How long it waits for the registry to hear of it, ms. */
+const RELEASE_PATIENCE_MS = 500;
 
 type Granted = Extract<ClaimReply, { outcome: 'granted' }>;
 
@@ -59,6 +61,11 @@ export class StreamHub implements StreamDirectory {
   /** One publisher at a time is let in for a stream; the next waits for its turn. */
   readonly #turns = new Map<StreamId, Promise<unknown>>();
   readonly #stops: (() => void)[];
+  /** Claims under way, by stream: what the registry says of an older epoch meanwhile is our own doing. */
+  readonly #claims = new Map<StreamId, number>();
+  /** Publishers of new streams that are being let in: they count against the limit. */
+  #beginning = 0;
+  readonly #releases = new Set<Promise<void>>();
   /** Begins at the clock, so that it rises across restarts under the same server id. */
   #heartbeatSeq: number;
   #heartbeatUnderWay = false;
@@ -121,6 +128,8 @@ export class StreamHub implements StreamDirectory {
     });
     await Promise.all(streams.map((stream) => stream.end('the server is stopping')));
     cancel();
+    const patience = new Promise<void>((resolve) => this.#options.clock.after(RELEASE_PATIENCE_MS, resolve));
+    await Promise.race([Promise.all(this.#releases), patience]);
   }
 
   async #authorize(request: PublishRequest, signal: AbortSignal) {
@@ -145,6 +154,7 @@ export class StreamHub implements StreamDirectory {
   }
 
   async #admit(grant: PublishGrant, connection: PublisherConnection, signal: AbortSignal): Promise<PublishSink> {
+    signal.throwIfAborted();
     const { streamId } = grant;
     const { logger, maxStreams } = this.#options;
     const current = this.#channels.get(streamId)?.current;
@@ -155,14 +165,25 @@ export class StreamHub implements StreamDirectory {
         `stream ${streamId} is already live from another connection`,
       );
     }
-    if (current?.state !== 'live' && current?.state !== 'interrupted' && this.liveStreams.length >= maxStreams) {
+    const isNew = current?.state !== 'live' && current?.state !== 'interrupted';
+    if (isNew && this.liveStreams.length + this.#beginning >= maxStreams) {
       logger.warn({ streamId, maxStreams }, 'publisher refused: this server is full');
       throw new PublishRefused('NetStream.Publish.Denied', `this server is full: it serves ${maxStreams} streams`);
     }
-    const claim = await this.#claim(grant, signal);
-    signal.throwIfAborted();
+    this.#beginning += isNew ? 1 : 0;
+    try {
+      const claim = await this.#claim(grant, signal);
+      signal.throwIfAborted();
+      return this.#attach(grant, claim, connection);
+    } finally {
+      this.#beginning -= isNew ? 1 : 0;
+    }
+  }
+
+  #attach(grant: PublishGrant, claim: Granted, connection: PublisherConnection): PublishSink {
+    const { streamId } = grant;
     const stream = this.#session(grant, claim);
-    logger.info(
+    this.#options.logger.info(
       {
         streamId,
         sessionId: claim.sessionId,
@@ -193,7 +214,8 @@ export class StreamHub implements StreamDirectory {
       onInterrupted: (interrupted, windowMs) => this.#release(interrupted, 'interrupted', windowMs),
       onEnded: (ended) => {
         this.#release(ended, 'ended');
-        this.#options.clock.after(this.#options.settings.graceMs, () => {
+        // What nobody ever saw must not stand before the session that ended before it.
+        this.#options.clock.after(ended.hasMedia ? this.#options.settings.graceMs : 0, () => {
           channel.forget(ended);
           if (channel.empty && this.#channels.get(streamId) === channel) this.#channels.delete(streamId);
         });
@@ -204,6 +226,22 @@ export class StreamHub implements StreamDirectory {
   }
 
   async #claim(grant: PublishGrant, signal?: AbortSignal): Promise<Granted> {
+    const { streamId } = grant;
+    this.#claims.set(streamId, (this.#claims.get(streamId) ?? 0) + 1);
+    try {
+      const claim = await this.#askForClaim(grant, signal);
+      // Also when its publisher has gone meanwhile: the registry has given the session this epoch.
+      const current = this.#channels.get(streamId)?.current;
+      if (current?.sessionId === claim.sessionId) current.epochClaimed(claim.epoch);
+      return claim;
+    } finally {
+      const left = (this.#claims.get(streamId) ?? 1) - 1;
+      if (left > 0) this.#claims.set(streamId, left);
+      else this.#claims.delete(streamId);
+    }
+  }
+
+  async #askForClaim(grant: PublishGrant, signal?: AbortSignal): Promise<Granted> {
     const { control, clock, serverId, address, settings, makeClaimId } = this.#options;
     const claimId = makeClaimId();
     const deadline = clock.monotonicMs() + CLAIM_PATIENCE_MS;
@@ -236,13 +274,29 @@ export class StreamHub implements StreamDirectory {
       report: stream.report(),
       ...(windowMs === undefined ? {} : { windowMs }),
     };
-    control.release(request).catch((error: unknown) => {
-      logger.error({ streamId: stream.streamId, err: error }, 'the registry was not told; its lease will run out');
-    });
+    const release: Promise<void> = control
+      .release(request)
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          logger.error({ streamId: stream.streamId, err: error }, 'the registry was not told; its lease will run out');
+        },
+      )
+      .finally(() => this.#releases.delete(release));
+    this.#releases.add(release);
   }
 
   #tick(): void {
-    for (const channel of this.#channels.values()) channel.current?.tick();
+    for (const { current } of this.#channels.values()) {
+      if (current === undefined) continue;
+      try {
+        current.tick();
+      } catch (error) {
+        // What one stream does wrong ends that stream alone.
+        this.#options.logger.error({ streamId: current.streamId, err: error }, 'a stream failed');
+        void current.end('the stream failed');
+      }
+    }
   }
 
   async #heartbeat(): Promise<void> {
@@ -272,6 +326,7 @@ export class StreamHub implements StreamDirectory {
         (candidate) => candidate.streamId === lost.streamId && candidate.epoch === lost.epoch,
       );
       if (stream === undefined) continue;
+      if (lost.reason === 'superseded' && this.#claims.has(lost.streamId)) continue;
       this.#options.logger.warn({ streamId: lost.streamId, epoch: lost.epoch, reason: lost.reason }, 'stream lost');
       void stream.end(`the registry says: ${lost.reason}`);
     }
