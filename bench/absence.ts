@@ -8,8 +8,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { startMachine } from '../test/one_machine/machine_process.ts';
 import { publishClock } from './clock_picture.ts';
-import { openPlayer, PLAYERS, WATCH_CLOCK } from './player_page.ts';
-import type { PlayerName } from './player_page.ts';
+import { openPlayer, PLAYERS, WATCH_CLOCK } from '../test/players/player_page.ts';
+import type { PlayerName } from '../test/players/player_page.ts';
 
 const awaySeconds = Number(process.argv[2] ?? 20);
 const players = process.argv.length > 3 ? (process.argv.slice(3) as PlayerName[]) : PLAYERS;
@@ -22,15 +22,15 @@ interface Absence {
   readonly frozen: Map<string, string>;
 }
 
+function isHeld(line: string, { fromMsn, toEpoch }: Absence): boolean {
+  const match = /\/([0-9]+)\/[^/]+\/([0-9]+)(?:\.[0-9]+)?\.m4s/.exec(line);
+  if (match === null || fromMsn === undefined) return false;
+  return Number(match[2]) >= fromMsn && (toEpoch === undefined || Number(match[1]) < Number(toEpoch));
+}
+
 /** Held segments become gaps; parts and hints of them go. */
-function withGaps(text: string, { fromMsn, toEpoch }: Absence): string {
-  if (fromMsn === undefined) return text;
-  const held = (line: string) => {
-    const match = /\/([0-9]+)\/[^/]+\/([0-9]+)(?:\.[0-9]+)?\.m4s/.exec(line);
-    return (
-      match !== null && Number(match[2]) >= fromMsn && (toEpoch === undefined || Number(match[1]) < Number(toEpoch))
-    );
-  };
+function withGaps(text: string, absence: Absence): string {
+  const held = (line: string) => isHeld(line, absence);
   return text
     .split('\n')
     .filter((line) => !(/^#EXT-X-(?:PART|PRELOAD-HINT):/.test(line) && held(line)))

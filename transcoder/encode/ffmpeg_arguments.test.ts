@@ -120,8 +120,8 @@ describe('buildFfmpegCommand', () => {
   it('throws away what viewers had already, pictures and sound alike', () => {
     const { args } = command({ video: VIDEO, audio: AUDIO }, 'encode', 17.5);
     const chains = args.filter((_, index) => args[index - 1] === '-vf' || args[index - 1] === '-af');
-    const [picture] = chains.splice(-1);
-    expect(picture).toMatch(/^select=/);
+    const [still] = chains.splice(-1);
+    expect(still).toMatch(/^select=/);
     expect(chains).toHaveLength(5);
     for (const chain of chains) expect(chain).toMatch(/^a?trim=start=17\.5,(?:fps|aresample)=/);
   });

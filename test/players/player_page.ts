@@ -47,7 +47,7 @@ export interface PlayerTab {
 export async function openPlayer(player: PlayerName, url: string): Promise<PlayerTab> {
   const script = SCRIPTS[player];
   const code =
-    script === undefined ? '' : await readFile(new URL(`../node_modules/${script}`, import.meta.url), 'utf8');
+    script === undefined ? '' : await readFile(new URL(`../../node_modules/${script}`, import.meta.url), 'utf8');
   const html = `<!doctype html><video muted playsinline></video><script src="/player.js"></script>
     <script>window.errors = []; const video = document.querySelector('video'); ${start(player, url)}</script>`;
   const site = createServer((request, response) => {
