@@ -50,7 +50,7 @@ async function proxy(edge: string, mode: (typeof MODES)[number], absence: Absenc
       response.writeHead(200, { 'access-control-allow-origin': '*', 'cache-control': 'no-store' }).end(frozen);
       return;
     }
-    if (mode !== 'hold' && /\.m4s$/.test(path) && isHeld(path, absence)) {
+    if (mode !== 'hold' && path.endsWith('.m4s') && isHeld(path, absence)) {
       response.writeHead(404, { 'access-control-allow-origin': '*' }).end();
       return;
     }

@@ -37,7 +37,7 @@ export const SETTINGS = {
     doc: "HTTP port of the transcoder's media server, for edges only. 0 picks one.",
   }),
   metricsPort: numberSetting('HW_METRICS_PORT', 9464, PORT_RANGE, {
-    doc: 'Port of `/metrics`, always on 127.0.0.1 unless HW_BIND is set. 0 picks one.',
+    doc: 'Port of `/metrics`; the one-machine run serves it on 127.0.0.1 alone. 0 picks one.',
   }),
   functionsPort: numberSetting('HW_FUNCTIONS_PORT', 9000, PORT_RANGE, { doc: 'Port of the local Invoke endpoint.' }),
   functionPrefix: defaultedTextSetting('HW_FUNCTION_PREFIX', 'headwater-', {

@@ -22,9 +22,16 @@ import type { Transcoder } from '../transcoder/transcoder.ts';
 import { readTranscoderSettings } from '../transcoder/transcoder_settings.ts';
 import { readOrMakeDemoKey } from './demo_key.ts';
 import type { KeyFile } from './demo_key.ts';
+import { startMetrics } from './metrics.ts';
 
 export interface OneMachine {
-  readonly ports: { readonly rtmp: number; readonly rtmps?: number; readonly media: number; readonly edge: number };
+  readonly ports: {
+    readonly rtmp: number;
+    readonly rtmps?: number;
+    readonly media: number;
+    readonly edge: number;
+    readonly metrics?: number;
+  };
   readonly bind: string;
   /** Where the key of the stream `demo` is kept; undefined when the operator set keys or a webhook. */
   readonly demoKey: KeyFile | undefined;
@@ -57,8 +64,13 @@ export async function startOneMachine(env: Environment, logger: Logger): Promise
     heartbeat: (request) => registry.heartbeat(request),
     release: (request) => registry.release(request),
   };
-  const transcoder = await startTranscoder(settings, { control, clock: systemClock, logger });
+  const closers: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const closeNext of closers.splice(0)) await closeNext();
+  };
   try {
+    const transcoder = await startTranscoder(settings, { control, clock: systemClock, logger });
+    closers.push(() => transcoder.close());
     const edge = await startEdge({
       port: values.edgePort,
       host: values.bind,
@@ -69,18 +81,18 @@ export async function startOneMachine(env: Environment, logger: Logger): Promise
       upstreamAllow: new URL(transcoder.address.private).hostname.replaceAll(/[[\]]/g, ''),
       log: (level, message, fields) => logger[level](fields ?? {}, message),
     }).catch(named('HW_EDGE_PORT', values.edgePort));
-    return {
-      bind: values.bind,
-      demoKey,
-      transcoder,
-      ports: { ...transcoder.ports, edge: edge.port },
-      close: async () => {
-        await transcoder.close();
-        await edge.close();
-      },
+    closers.push(() => edge.close());
+    const portIsSet = (env[SETTINGS.metricsPort.name] ?? '') !== '';
+    const metrics = await startMetrics({ port: values.metricsPort, portIsSet, transcoder, edge, logger });
+    if (metrics !== undefined) closers.push(() => metrics.close());
+    const ports = {
+      ...transcoder.ports,
+      edge: edge.port,
+      ...(metrics === undefined ? {} : { metrics: metrics.port }),
     };
+    return { bind: values.bind, demoKey, transcoder, ports, close };
   } catch (error) {
-    await transcoder.close();
+    await close();
     throw error;
   }
 }
