@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { cpus } from 'node:os';
 import { resolve as resolvePath } from 'node:path';
 import { SETTINGS, SETTING_NAMES } from '../contracts/setting_table.ts';
-import { readSettings, refuseUnknownSettings } from '../contracts/settings.ts';
+import { readSettings, refuseUnknownSettings, SettingError } from '../contracts/settings.ts';
 import { createAuthorizePublish } from '../functions/authorize_publish.ts';
 import { createPublishWebhook } from '../functions/publish_webhook.ts';
 import { createMemoryRegistry } from '../functions/registry/memory_registry.ts';
@@ -45,6 +45,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export async function startOneMachine(env: Environment, logger: Logger): Promise<OneMachine> {
   refuseUnknownSettings(SETTING_NAMES, env);
   const values = readSettings(SETTINGS, env);
+  if (values.control !== 'embedded') {
+    throw new SettingError(`HW_CONTROL: got "${values.control}", wanted embedded; npm run transcoder runs with lambda`);
+  }
   // Edge and media server share this process's secrets: without a token set, one is made for this run.
   const mediaToken = values.mediaToken ?? randomBytes(24).toString('base64url');
   const settings = readTranscoderSettings(

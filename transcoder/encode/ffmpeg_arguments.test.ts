@@ -48,7 +48,7 @@ function poster(fd: number, size: string): string {
 
 function sound(bitrate: number, fd: number): string {
   return (
-    `-map 0:a:0 -af aresample=48000:async=1,aformat=channel_layouts=stereo -c:a aac -b:a ${bitrate} -frag_duration 50000 ` +
+    `-map 0:a:0 -af aresample=48000:async=1,aformat=channel_layouts=stereo -c:a aac -b:a ${bitrate} -frag_duration 100000 ` +
     `${MP4} ${FLAGS} -protocol_whitelist pipe pipe:${fd}`
   );
 }

@@ -35,8 +35,8 @@ export interface FfmpegCommand {
 const FIRST_FD = 3;
 const POSTER_SECONDS = 5;
 const POSTER_LONG_SIDE = 1280;
-/** Two AAC frames are 42.7 ms: a fragment is cut at the first frame after this. */
-const AUDIO_FRAGMENT_MICROSECONDS = 50_000;
+/** Five AAC frames are 106.7 ms: a fragment is cut at the first frame after this. Each costs Node a read. */
+const AUDIO_FRAGMENT_MICROSECONDS = 100_000;
 /** FFmpeg may open pipes and nothing else, whatever a publisher's bytes make it try. */
 const PIPES_ONLY = ['-protocol_whitelist', 'pipe'] as const;
 
