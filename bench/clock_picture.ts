@@ -10,7 +10,7 @@ const RATE = 30;
 
 export interface ClockPublisher {
   /** Says goodbye. */
-  stop(): void;
+  stop(): Promise<void>;
   /** Its connection is lost. */
   kill(): void;
   readonly exited: Promise<number | null>;
@@ -48,7 +48,11 @@ export function publishClock(url: string): ClockPublisher {
     child.stdin.destroy();
     child.kill(signal);
   };
-  return { exited, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+  const stop = async () => {
+    end('SIGTERM');
+    await exited;
+  };
+  return { exited, stop, kill: () => end('SIGKILL') };
 }
 
 function picture(nowMs: number, frame: number): Buffer {

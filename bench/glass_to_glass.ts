@@ -1,12 +1,14 @@
 /**
  * Glass to glass: from the time that a publisher burns into its picture to the time at which Chromium shows it, with
- * hls.js as it comes, at the defaults of the server. `script/node bench/glass_to_glass.ts [seconds]`
+ * hls.js as it comes, at the defaults of the server. `script/node bench/glass_to_glass.ts [seconds] [obs]`; with `obs`, OBS Studio
+ * with its own defaults publishes instead of a zero-latency FFmpeg.
  */
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { chromium } from 'playwright-core';
 import { publishClock, READ_CLOCK } from './clock_picture.ts';
+import { publishClockWithObs } from './obs_clock.ts';
 import { startMachine } from '../test/one_machine/machine_process.ts';
 
 const seconds = Number(process.argv[2] ?? 60);
@@ -14,7 +16,11 @@ const seconds = Number(process.argv[2] ?? 60);
 const SETTLE = 10;
 
 const machine = await startMachine();
-const publisher = publishClock(`rtmp://127.0.0.1:${machine.ports.rtmp}/stream/bench-stream-key`);
+const server = `rtmp://127.0.0.1:${machine.ports.rtmp}/stream`;
+const publisher =
+  process.argv[3] === 'obs'
+    ? await publishClockWithObs(server, 'bench-stream-key')
+    : publishClock(`${server}/bench-stream-key`);
 const playlist = `http://127.0.0.1:${machine.ports.edge}/bench/live.m3u8`;
 const acceptedAt = performance.now();
 while (!(await fetch(playlist)).ok) await new Promise((resolve) => setTimeout(resolve, 50));
@@ -62,5 +68,5 @@ console.log(
 );
 await browser.close();
 site.close();
-publisher.stop();
+await publisher.stop();
 await machine.stop();

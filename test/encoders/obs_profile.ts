@@ -1,6 +1,6 @@
 /**
  * A home folder in which OBS Studio starts streaming by itself: its own defaults (x264 veryfast, 2500 kb/s, key frames
- * on auto), a colour as the scene, and our server as the custom service.
+ * on auto), a colour as the scene unless told otherwise, and our server as the custom service.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -31,12 +31,20 @@ function ini(sections: Readonly<Record<string, Readonly<Record<string, string | 
     .join('\n');
 }
 
-export async function makeObsHome(home: string, target: ObsTarget): Promise<void> {
+/** What fills the scene. */
+export interface ObsSource {
+  readonly id: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+const GREEN: ObsSource = { id: 'color_source_v3', settings: { color: 4_278_242_560, width: 640, height: 360 } };
+
+export async function makeObsHome(home: string, target: ObsTarget, source: ObsSource = GREEN): Promise<void> {
   const root = join(home, '.config/obs-studio');
   const profile = join(root, 'basic/profiles/headwater');
   const scenes = join(root, 'basic/scenes');
   await Promise.all([mkdir(profile, { recursive: true }), mkdir(scenes, { recursive: true })]);
-  const item = { name: 'Color', id: 1, visible: true, pos: { x: 0, y: 0 }, scale: { x: 1, y: 1 }, bounds_type: 0 };
+  const item = { name: 'Source', id: 1, visible: true, pos: { x: 0, y: 0 }, scale: { x: 1, y: 1 }, bounds_type: 0 };
   await Promise.all([
     writeFile(
       join(root, 'global.ini'),
@@ -77,12 +85,7 @@ export async function makeObsHome(home: string, target: ObsTarget): Promise<void
         scene_order: [{ name: 'Scene' }],
         sources: [
           { id: 'scene', name: 'Scene', settings: { id_counter: 1, custom_size: false, items: [item] } },
-          {
-            id: 'color_source',
-            versioned_id: 'color_source_v3',
-            name: 'Color',
-            settings: { color: 4_278_242_560, width: 640, height: 360 },
-          },
+          { id: source.id, versioned_id: source.id, name: 'Source', settings: source.settings },
         ],
       }),
     ),

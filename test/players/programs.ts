@@ -47,5 +47,5 @@ export function vlcArguments(url: string, file: string): readonly string[] {
 
 /** Decodes five seconds of picture and sound at their pace. */
 export function mpvArguments(url: string): readonly string[] {
-  return ['--no-config', '--vo=null', '--ao=null', '--length=5', '--no-terminal=no', '--msg-level=all=info', url];
+  return ['--no-config', '--vo=null', '--ao=null', '--length=5', '--msg-level=all=info', url];
 }
