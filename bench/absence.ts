@@ -55,16 +55,18 @@ async function proxy(edge: string, mode: (typeof MODES)[number], absence: Absenc
       return;
     }
     // Delta updates would hide what the proxy has to rewrite.
-    const reply = await fetch(edge + url.replace(/&?_HLS_skip=[^&]*/, ''));
+    const { range } = request.headers;
+    const reply = await fetch(edge + url.replace(/&?_HLS_skip=[^&]*/, ''), {
+      method: request.method ?? 'GET',
+      headers: range === undefined ? {} : { range },
+    });
     const body = Buffer.from(await reply.arrayBuffer());
     const text = isMedia && reply.ok ? body.toString() : undefined;
     if (text !== undefined && absence.fromMsn === undefined) absence.frozen.set(path, text);
-    response
-      .writeHead(reply.status, {
-        'access-control-allow-origin': '*',
-        'content-type': reply.headers.get('content-type') ?? '',
-      })
-      .end(text === undefined || mode !== 'gap' ? body : withGaps(text, absence));
+    const passed = Object.fromEntries(
+      [...reply.headers].filter(([name]) => !/^(?:content-(?:encoding|length)|etag|connection|keep-alive)$/.test(name)),
+    );
+    response.writeHead(reply.status, passed).end(text === undefined || mode !== 'gap' ? body : withGaps(text, absence));
   };
   const server = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

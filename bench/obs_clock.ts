@@ -14,7 +14,7 @@ import { makeObsHome, OBS_ARGUMENTS } from '../test/encoders/obs_profile.ts';
 const SIZE = { width: 1280, height: 720 };
 
 /** The same blocks as clock_picture.ts draws: 32 columns of 40 pixels, the lowest bit on the left. */
-const CLOCK_PAGE = `<!doctype html><body style="margin:0;background:#444"><canvas width=1280 height=720></canvas><script>
+const CLOCK_PAGE = `<!doctype html><body style="margin:0;overflow:hidden;background:#444"><canvas width=1280 height=720></canvas><script>
   const context = document.querySelector('canvas').getContext('2d'); let frame = 0;
   const draw = () => {
     const low = Date.now() % 2 ** 32;
@@ -52,9 +52,11 @@ export async function publishClockWithObs(server: string, streamKey: string): Pr
   const home = await mkdtemp(join(tmpdir(), 'headwater-obs-'));
   const shown = await startScreen();
   const own = await startScreen();
-  const browser = await chromium.launch({
+  // A kiosk's first page fills the screen; a page that is opened later gets a window with bars.
+  const browser = await chromium.launchPersistentContext('', {
     executablePath: process.env['HW_TEST_CHROMIUM'] ?? '/usr/bin/chromium',
     headless: false,
+    viewport: null,
     env: { ...process.env, DISPLAY: shown.display },
     args: [
       '--no-sandbox',
@@ -64,7 +66,7 @@ export async function publishClockWithObs(server: string, streamKey: string): Pr
       '--window-size=1280,720',
     ],
   });
-  const page = await browser.newPage({ viewport: null });
+  const page = browser.pages()[0] ?? (await browser.newPage());
   await page.setContent(CLOCK_PAGE);
   await makeObsHome(
     home,
