@@ -7,7 +7,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{contracts,transcoder,functions,origin-edge,local}/**/*.test.ts'],
+          include: ['{contracts,storage,transcoder,functions,origin-edge,local}/**/*.test.ts'],
           environment: 'node',
         },
       },

@@ -66,6 +66,8 @@ export async function startOneMachine(env: Environment, logger: Logger): Promise
     claim: (request) => registry.claim(request),
     heartbeat: (request) => registry.heartbeat(request),
     release: (request) => registry.release(request),
+    notify: () => Promise.resolve({ outcome: 'noted' }),
+    finalizeVod: () => Promise.resolve(),
   };
   const closers: (() => Promise<void>)[] = [];
   const close = async () => {

@@ -3,8 +3,8 @@
  * many are under way at once.
  */
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
-import type * as z from 'zod/mini';
-import { functionErrorSchema } from '../contracts/function_calls.ts';
+import * as z from 'zod/mini';
+import { functionErrorSchema, notifyReplySchema } from '../contracts/function_calls.ts';
 import type { FunctionName, RegistryCall } from '../contracts/function_calls.ts';
 import { authorizePublishReplySchema } from '../contracts/publish.ts';
 import { claimReplySchema, heartbeatReplySchema, releaseReplySchema } from '../contracts/registry.ts';
@@ -38,6 +38,11 @@ export class ControlError extends Error {
   }
 }
 
+/** An event's reply is empty. */
+const takenOnSchema = z.null();
+
+type CalledFunction = Extract<FunctionName, 'authorizePublish' | 'registry' | 'finalizeVod'>;
+
 interface Patience {
   /** One call may take this long, ms. */
   readonly attemptMs: number;
@@ -52,6 +57,8 @@ const PATIENCE = {
   claim: { attemptMs: 3_000, totalMs: 6_000, attempts: 3 },
   heartbeat: { attemptMs: 2_500, totalMs: 2_500, attempts: 2 },
   release: { attemptMs: 3_000, totalMs: 20_000, attempts: 6 },
+  notify: { attemptMs: 3_000, totalMs: 10_000, attempts: 4 },
+  finalizeVod: { attemptMs: 3_000, totalMs: 20_000, attempts: 6 },
 } as const satisfies Record<string, Patience>;
 
 const MAX_IN_FLIGHT = 32;
@@ -64,14 +71,14 @@ class LambdaControl implements Control {
   readonly #options: LambdaControlOptions;
   readonly #client: LambdaClient;
   /** One each, so that a webhook that hangs does not hold heartbeats up. */
-  readonly #gates: Readonly<Record<FunctionName, CallGate>>;
+  readonly #gates: Readonly<Record<CalledFunction, CallGate>>;
 
   constructor(options: LambdaControlOptions) {
     this.#options = options;
     // The retries are ours: they know which calls may be repeated, and for how long.
     this.#client = options.client ?? new LambdaClient({ maxAttempts: 1 });
     const gate = () => createCallGate(options.maxInFlight ?? MAX_IN_FLIGHT, MAX_WAITING);
-    this.#gates = { authorizePublish: gate(), registry: gate(), resolve: gate() };
+    this.#gates = { authorizePublish: gate(), registry: gate(), finalizeVod: gate() };
   }
 
   readonly authorizePublish: Control['authorizePublish'] = (request, signal) =>
@@ -86,12 +93,19 @@ class LambdaControl implements Control {
   readonly release: Control['release'] = (request) =>
     this.#registry({ operation: 'release', request }, releaseReplySchema, PATIENCE.release);
 
+  readonly notify: Control['notify'] = (request) =>
+    this.#registry({ operation: 'notify', request }, notifyReplySchema, PATIENCE.notify);
+
+  readonly finalizeVod: Control['finalizeVod'] = async (request) => {
+    await this.#call('finalizeVod', request, takenOnSchema, PATIENCE.finalizeVod);
+  };
+
   #registry<Schema extends z.ZodMiniType>(call: RegistryCall, schema: Schema, patience: Patience) {
     return this.#call('registry', call, schema, patience);
   }
 
   async #call<Schema extends z.ZodMiniType>(
-    name: FunctionName,
+    name: CalledFunction,
     payload: object,
     schema: Schema,
     patience: Patience,
@@ -115,7 +129,7 @@ class LambdaControl implements Control {
   }
 
   async #attempt<Schema extends z.ZodMiniType>(
-    name: FunctionName,
+    name: CalledFunction,
     body: Buffer,
     schema: Schema,
     timeoutMs: number,
@@ -125,7 +139,12 @@ class LambdaControl implements Control {
     const over = new AbortController();
     const cancel = this.#options.clock.after(timeoutMs, () => over.abort());
     try {
-      const command = new InvokeCommand({ FunctionName: `${this.#options.prefix}${name}`, Payload: body });
+      const command = new InvokeCommand({
+        FunctionName: `${this.#options.prefix}${name}`,
+        // Lambda repeats an event until its function has done it; the others' answers are waited for.
+        InvocationType: name === 'finalizeVod' ? 'Event' : 'RequestResponse',
+        Payload: body,
+      });
       const abortSignal = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]);
       const reply = await this.#client.send(command, { abortSignal });
       if (reply.FunctionError !== undefined) throw new ControlError('unavailable', `${name}: the function failed`);
@@ -158,11 +177,12 @@ class LambdaControl implements Control {
 }
 
 function readReply<Schema extends z.ZodMiniType>(
-  name: FunctionName,
+  name: CalledFunction,
   schema: Schema,
   payload: Uint8Array | undefined,
 ): z.infer<Schema> {
-  const value: unknown = JSON.parse(Buffer.from(payload ?? []).toString('utf8'));
+  const text = Buffer.from(payload ?? []).toString('utf8');
+  const value: unknown = text === '' ? null : JSON.parse(text);
   if (typeof value === 'object' && value !== null && 'error' in value) {
     const { error } = parsePayload(functionErrorSchema, value, `${name} reply`);
     throw new ControlError(error.code, `${name}: ${error.message}`);
@@ -181,7 +201,7 @@ const HOPELESS: ReadonlySet<string> = new Set([
 ]);
 
 function asControlError(
-  name: FunctionName,
+  name: CalledFunction,
   error: unknown,
   caller: AbortSignal | undefined,
   over: AbortSignal,

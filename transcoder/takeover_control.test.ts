@@ -39,6 +39,8 @@ async function claimWith(state: OwnerState, leaseAgeMs: number) {
     authorizePublish: unused,
     heartbeat: unused,
     release: unused,
+    notify: unused,
+    finalizeVod: unused,
     claim: (request) => {
       requests.push(request);
       return Promise.resolve(request.replaces === 7 ? GRANTED : owned(leaseAgeMs));

@@ -24,6 +24,8 @@ export function createTakeoverControl(control: Control, askOwner: AskOwner): Con
     authorizePublish: (request, signal) => control.authorizePublish(request, signal),
     heartbeat: (request) => control.heartbeat(request),
     release: (request) => control.release(request),
+    notify: (notification) => control.notify(notification),
+    finalizeVod: (request) => control.finalizeVod(request),
     claim: async (request): Promise<ClaimReply> => {
       const reply = await control.claim(request);
       if (reply.outcome !== 'owned' || request.replaces !== undefined) return reply;

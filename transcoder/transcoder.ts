@@ -13,6 +13,7 @@ import type { Logger } from './logger.ts';
 import { createMediaServer } from './serve/media_server.ts';
 import { GopMemory } from './stream/gop_memory.ts';
 import { openSession } from './stream/open_session.ts';
+import type { MakeCompanion } from './stream/open_session.ts';
 import { StreamHub } from './stream/stream_hub.ts';
 import type { TranscoderSettings } from './transcoder_settings.ts';
 
@@ -42,6 +43,8 @@ export async function startTranscoder(
   const { control, clock, logger } = dependencies;
   const tls = settings.tls === undefined ? undefined : await readCertificate(settings.tls);
   const gopMemory = new GopMemory();
+  /** Recorder, relays: whatever runs beside each session. */
+  const companions: MakeCompanion[] = [];
   let address: ServerAddress = { private: settings.advertiseUrl ?? 'http://127.0.0.1:0' };
   const hub = new StreamHub({
     serverId: settings.serverId,
@@ -52,7 +55,7 @@ export async function startTranscoder(
     clock,
     logger,
     makeClaimId: () => randomBytes(12).toString('hex'),
-    openSession: (session) => openSession(session, { settings, clock, logger, gopMemory }),
+    openSession: (session) => openSession(session, { settings, clock, logger, gopMemory, companions }),
   });
   const media = createMediaServer({
     directory: hub,

@@ -26,6 +26,8 @@ async function perform(registry: Registry & FleetOperations, call: RegistryCall)
       return registry.heartbeat(call.request);
     case 'release':
       return registry.release(call.request);
+    case 'notify':
+      return { outcome: 'noted' };
     case 'streams':
       return { streams: await registry.streams() };
     case 'stop':
@@ -44,6 +46,10 @@ function describe(call: RegistryCall, reply: object): Readonly<Record<string, un
     return { operation, serverId, seq, streams: streams.length };
   }
   const outcome = 'outcome' in reply ? reply.outcome : undefined;
+  if (operation === 'notify') {
+    const { id, type, streamId, epoch } = call.request;
+    return { operation, id, type, streamId, epoch, outcome };
+  }
   if (operation === 'release') {
     const { streamId, epoch, reason } = call.request;
     return { operation, streamId, epoch, reason, outcome };

@@ -4,7 +4,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-const FOLDERS = ['contracts', 'transcoder', 'functions', 'origin-edge', 'local'] as const;
+const FOLDERS = ['contracts', 'storage', 'transcoder', 'functions', 'origin-edge', 'local'] as const;
 const INTRODUCTION = `# The map
 
 What each source file is, in the words at its top. Written by \`npm run map\`; a test holds it to the files. For how they work together, see [architecture.md](architecture.md).

@@ -20,6 +20,7 @@ import { PublisherFeed } from './publisher_feed.ts';
 import { RestartBudget } from './restart_budget.ts';
 import { judgeSource, planEpoch } from './source_policy.ts';
 import type { PolicyVerdict } from './source_policy.ts';
+import type { Publication, SessionCompanions, SessionEnd } from './session_companion.ts';
 import type { SessionWindow } from './session_window.ts';
 import { QUIET_MS } from './stream_settings.ts';
 import type { StreamSettings } from './stream_settings.ts';
@@ -35,6 +36,7 @@ export interface LiveStreamOptions {
   readonly window: SessionWindow;
   readonly gopMemory: GopMemory;
   readonly openRun: OpenEpochRun;
+  readonly companions: SessionCompanions;
   readonly claimEpoch: () => Promise<Epoch>;
   /** The publisher is away; `windowMs` is how long the session waits. */
   readonly onInterrupted: (stream: LiveStream, windowMs: number) => void;
@@ -63,6 +65,7 @@ export class LiveStream {
   #turn = 0;
   /** Lanes of publishers that have gone, while their last media is on its way. */
   readonly #flushing = new Map<EncoderLane, Promise<void>>();
+  readonly #settled = Promise.withResolvers<void>();
   #mustEncode = false;
   #targetDuration: number | undefined;
 
@@ -119,7 +122,7 @@ export class LiveStream {
    * Takes a publisher; one that is still there is closed first.
    * @param epoch from the claim that was made for it
    */
-  attach(connection: PublisherConnection, epoch: Epoch): PublishSink {
+  attach(connection: PublisherConnection, epoch: Epoch, publication: Publication): PublishSink {
     this.#publisher?.connection.close();
     void this.#detach();
     this.#cancelWindow?.();
@@ -132,10 +135,15 @@ export class LiveStream {
     this.#options.window.setInterrupted(false);
     const publisher = this.#makePublisher(connection, isNewest ? epoch : undefined);
     this.#publisher = publisher;
+    const { companions } = this.#options;
+    companions.tell('publisherArrived', publication);
     const { maxBitrateKbps } = this.#options.grant;
     return {
       ...(maxBitrateKbps === undefined ? {} : { maxBitrate: maxBitrateKbps * 1000 }),
-      media: (tag) => this.#guarded(publisher, () => publisher.feed.media(tag)),
+      media: (tag) => {
+        this.#guarded(publisher, () => publisher.feed.media(tag));
+        if (this.#publisher === publisher) companions.tell('media', tag);
+      },
       ended: (end, reason) => this.#publisherEnded(publisher, end, reason),
     };
   }
@@ -156,14 +164,22 @@ export class LiveStream {
     this.#hold(now);
   }
 
-  /** Ends the session now, whatever its window says. */
-  async end(reason: string): Promise<void> {
+  /** Resolves once the session has ended and what runs beside it has nothing left to do. */
+  get settled(): Promise<void> {
+    return this.#settled.promise;
+  }
+
+  /**
+   * Ends the session here and now, whatever its window says.
+   * @param how `moved` when it goes on at another server
+   */
+  async end(reason: string, how: SessionEnd = 'ended'): Promise<void> {
     if (this.#state === 'ended') return;
     this.#cancelWindow?.();
     const publisher = this.#publisher;
     await this.#detach();
     publisher?.connection.close();
-    this.#finish(reason);
+    this.#finish(reason, how);
   }
 
   /** What `end` waits for is given up: every FFmpeg is ended at once. */
@@ -321,6 +337,7 @@ export class LiveStream {
     if (publisher !== undefined) {
       const { lane, feed } = publisher;
       this.#publisher = undefined;
+      this.#options.companions.tell('publisherLeft');
       this.#remember(feed);
       this.#flushing.set(
         lane,
@@ -339,11 +356,12 @@ export class LiveStream {
     gopMemory.remember(this.streamId, { longestGopMs, peakBitrate: feed.meter.peakBitrate });
   }
 
-  #finish(reason: string): void {
+  #finish(reason: string, how: SessionEnd = 'ended'): void {
     if (this.#state === 'ended' || this.#publisher !== undefined) return;
     this.#state = 'ended';
     this.#options.window.markEnded();
     this.#logger.info({ reason }, 'the session has ended');
     this.#options.onEnded(this, reason);
+    void this.#options.companions.ended(how).then(this.#settled.resolve);
   }
 }

@@ -3,6 +3,7 @@ import type { Epoch, RenditionName, StreamId } from '../../contracts/ids.ts';
 import type { EncoderOptions } from '../encode/encoder.ts';
 import { DEFAULT_ENCODER_SETTINGS } from '../encode/encoder_settings.ts';
 import { openEpochRun } from './open_epoch_run.ts';
+import { SessionCompanions } from './session_companion.ts';
 import { SessionWindow } from './session_window.ts';
 import { FakeClock } from './testing/fake_clock.ts';
 import { silentLogger } from './testing/silent_logger.ts';
@@ -23,6 +24,7 @@ function open(rendition = '360p') {
     resumed: false,
     segmentSeconds: 2,
     clock,
+    companions: new SessionCompanions([], silentLogger),
   });
   const failures: string[] = [];
   const start = (epoch: number, name = rendition) => {

@@ -14,6 +14,7 @@ import { renderMultivariantPlaylist } from '../package/multivariant_playlist.ts'
 import { SegmentWindow } from '../package/segment_window.ts';
 import { StreamWindowView } from '../package/stream_window_view.ts';
 import type { PlaylistReply, StreamView } from '../serve/stream_view.ts';
+import type { SessionCompanions } from './session_companion.ts';
 
 /** AAC frames per second at 48 kHz: what the parts of audio alone are counted in. */
 const AAC_FRAMES_PER_SECOND = 48_000 / 1024;
@@ -29,6 +30,7 @@ export interface SessionWindowOptions {
   readonly resumed: boolean;
   readonly segmentSeconds: number;
   readonly clock: Clock;
+  readonly companions: SessionCompanions;
 }
 
 interface Opened {
@@ -104,6 +106,7 @@ export class SessionWindow {
         };
       }),
     };
+    this.#options.companions.tell('shapeKnown', this.#shape);
     this.#changed();
   }
 
@@ -114,6 +117,7 @@ export class SessionWindow {
 
   setPoster(jpeg: Buffer): void {
     this.#poster = jpeg;
+    this.#options.companions.tell('posterMade', jpeg);
   }
 
   setInterrupted(interrupted: boolean): void {
@@ -171,6 +175,8 @@ export class SessionWindow {
     });
     const opened = { window, view: new StreamWindowView(window) };
     this.#opened = opened;
+    this.#options.companions.tell('windowOpened', window);
+    if (this.#shape !== undefined) this.#options.companions.tell('shapeKnown', this.#shape);
     this.#changed();
     return opened;
   }

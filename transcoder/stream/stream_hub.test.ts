@@ -5,6 +5,7 @@ import type { PublisherConnection, PublishSink } from '../ingest/publisher.ts';
 import { PublishRefused } from '../ingest/publisher.ts';
 import { GopMemory } from './gop_memory.ts';
 import { LiveStream } from './live_stream.ts';
+import { SessionCompanions } from './session_companion.ts';
 import { SessionWindow } from './session_window.ts';
 import { StreamHub } from './stream_hub.ts';
 import type { StreamSettings } from './stream_settings.ts';
@@ -58,7 +59,8 @@ function start(settings: Partial<StreamSettings> = {}, maxStreams = 10) {
     makeClaimId: () => `claim-${(claimIds += 1)}-0123456789`,
     openSession: (session) => {
       const { streamId, carryOn } = session;
-      const window = new SessionWindow({ streamId, carryOn, resumed: false, segmentSeconds: 2, clock });
+      const companions = new SessionCompanions([], silentLogger);
+      const window = new SessionWindow({ streamId, carryOn, resumed: false, segmentSeconds: 2, clock, companions });
       const stream = new LiveStream(
         {
           ...session,
@@ -66,6 +68,7 @@ function start(settings: Partial<StreamSettings> = {}, maxStreams = 10) {
           clock,
           logger: silentLogger,
           window,
+          companions,
           gopMemory: new GopMemory(),
           openRun: (options) => {
             const run = new FakeRun(options, clock.monotonicMs());

@@ -14,6 +14,7 @@ import type { StreamDirectory, StreamView } from '../serve/stream_view.ts';
 import { Channel } from './channel.ts';
 import type { LiveStream } from './live_stream.ts';
 import { ALIVE_MS } from './stream_settings.ts';
+import type { Publication } from './session_companion.ts';
 import type { StreamSettings } from './stream_settings.ts';
 
 /** How often streams are looked after, ms. */
@@ -26,6 +27,8 @@ const CLAIM_PATIENCE_MS = 20_000;
 const CLOSE_PATIENCE_MS = 2000;
 /** How long it waits for the registry to hear of it, ms. */
 const RELEASE_PATIENCE_MS = 500;
+/** How long it waits for recordings to be stored, ms. */
+const FLUSH_PATIENCE_MS = 30_000;
 
 type Granted = Extract<ClaimReply, { outcome: 'granted' }>;
 
@@ -66,6 +69,8 @@ export class StreamHub implements StreamDirectory {
   /** Publishers of new streams that are being let in: they count against the limit. */
   #beginning = 0;
   readonly #releases = new Set<Promise<void>>();
+  /** Sessions that have ended and whose recording is still on its way. */
+  readonly #settling = new Set<Promise<void>>();
   /** Begins at the clock, so that it rises across restarts under the same server id. */
   #heartbeatSeq: number;
   #heartbeatUnderWay = false;
@@ -110,7 +115,7 @@ export class StreamHub implements StreamDirectory {
     const { streamId } = reply.grant;
     const turn = (this.#turns.get(streamId) ?? Promise.resolve())
       .catch(() => undefined)
-      .then(() => this.#admit(reply.grant, connection, signal));
+      .then(() => this.#admit({ grant: reply.grant, query: request.query }, connection, signal));
     this.#turns.set(streamId, turn);
     try {
       return await turn;
@@ -130,6 +135,8 @@ export class StreamHub implements StreamDirectory {
     cancel();
     const patience = new Promise<void>((resolve) => this.#options.clock.after(RELEASE_PATIENCE_MS, resolve));
     await Promise.race([Promise.all(this.#releases), patience]);
+    const flushed = new Promise<void>((resolve) => this.#options.clock.after(FLUSH_PATIENCE_MS, resolve));
+    if (this.#settling.size > 0) await Promise.race([Promise.all(this.#settling), flushed]);
   }
 
   async #authorize(request: PublishRequest, signal: AbortSignal) {
@@ -153,8 +160,9 @@ export class StreamHub implements StreamDirectory {
     }
   }
 
-  async #admit(grant: PublishGrant, connection: PublisherConnection, signal: AbortSignal): Promise<PublishSink> {
+  async #admit(publication: Publication, connection: PublisherConnection, signal: AbortSignal): Promise<PublishSink> {
     signal.throwIfAborted();
+    const { grant } = publication;
     const { streamId } = grant;
     const { logger, maxStreams } = this.#options;
     const current = this.#channels.get(streamId)?.current;
@@ -174,13 +182,14 @@ export class StreamHub implements StreamDirectory {
     try {
       const claim = await this.#claim(grant, signal);
       signal.throwIfAborted();
-      return this.#attach(grant, claim, connection);
+      return this.#attach(publication, claim, connection);
     } finally {
       this.#beginning -= isNew ? 1 : 0;
     }
   }
 
-  #attach(grant: PublishGrant, claim: Granted, connection: PublisherConnection): PublishSink {
+  #attach(publication: Publication, claim: Granted, connection: PublisherConnection): PublishSink {
+    const { grant } = publication;
     const { streamId } = grant;
     const stream = this.#session(grant, claim);
     this.#options.logger.info(
@@ -193,7 +202,7 @@ export class StreamHub implements StreamDirectory {
       },
       'publisher accepted',
     );
-    return stream.attach(connection, claim.epoch);
+    return stream.attach(connection, claim.epoch, publication);
   }
 
   #session(grant: PublishGrant, claim: Granted): LiveStream {
@@ -214,6 +223,8 @@ export class StreamHub implements StreamDirectory {
       onInterrupted: (interrupted, windowMs) => this.#release(interrupted, 'interrupted', windowMs),
       onEnded: (ended) => {
         this.#release(ended, 'ended');
+        this.#settling.add(ended.settled);
+        void ended.settled.then(() => this.#settling.delete(ended.settled));
         // What nobody ever saw must not stand before the session that ended before it.
         this.#options.clock.after(ended.hasMedia ? this.#options.settings.graceMs : 0, () => {
           channel.forget(ended);

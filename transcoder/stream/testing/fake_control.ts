@@ -59,4 +59,8 @@ export class FakeControl implements Control {
     this.releases.push(request);
     return { outcome: 'released' };
   };
+
+  notify: Control['notify'] = async () => ({ outcome: 'noted' });
+
+  finalizeVod: Control['finalizeVod'] = async () => undefined;
 }
