@@ -65,6 +65,19 @@ export const SETTINGS = {
     doc: 'Standard Webhooks secret of the events.',
     secret: true,
   }),
+  eventQueueUrl: textSetting(
+    'HW_EVENT_QUEUE_URL',
+    { doc: 'SQS FIFO queue that session events wait in. Unset: a file in HW_DATA_DIR.' },
+    wantHttpUrl,
+  ),
+  healthQueueUrl: textSetting(
+    'HW_HEALTH_QUEUE_URL',
+    { doc: 'SQS standard queue of health events, which expire.' },
+    wantHttpUrl,
+  ),
+  eventDlqArn: textSetting('HW_EVENT_DLQ_ARN', {
+    doc: 'ARN of the dead-letter queue, for `npm run hw -- dlq replay`.',
+  }),
   webhookAllowPrivate: flagSetting('HW_WEBHOOK_ALLOW_PRIVATE', {
     doc: '1 lets webhooks go to private, loopback and link-local addresses.',
   }),
@@ -105,6 +118,14 @@ export const SETTINGS = {
     },
   ),
   record: choiceSetting('HW_RECORD', 'all', ['all', 'top', 'off'], { doc: 'Which renditions are recorded.' }),
+  recordKeepDays: numberSetting(
+    'HW_RECORD_KEEP_DAYS',
+    0,
+    { min: 0, max: 36_500, whole: true },
+    {
+      doc: 'Days that recordings are kept, unless the publish webhook says otherwise. 0: until they are deleted by hand.',
+    },
+  ),
   recordingStore: textSetting('HW_RECORDING_STORE', {
     doc: 'Where recordings go: `file:PATH` or `s3://bucket/prefix`.',
   }),

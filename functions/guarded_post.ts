@@ -17,6 +17,7 @@ export interface GuardedPost {
   readonly body: string;
   /** Ends the request, whatever it is doing. */
   readonly signal: AbortSignal;
+  /** 0: the status alone is wanted, the body is not read. */
   readonly maxReplyBytes: number;
   /** Lets requests go to loopback, private and link-local addresses too. */
   readonly allowPrivate: boolean;
@@ -116,7 +117,12 @@ export async function guardedPost(post: GuardedPost): Promise<GuardedReply> {
       request.on('error', reject);
       request.end(post.body);
     });
-    return { status: response.statusCode ?? 0, body: await readBody(response, post.maxReplyBytes) };
+    const status = response.statusCode ?? 0;
+    if (post.maxReplyBytes === 0) {
+      response.destroy();
+      return { status, body: Buffer.alloc(0) };
+    }
+    return { status, body: await readBody(response, post.maxReplyBytes) };
   } catch (error) {
     throw networkError(error, signal);
   } finally {

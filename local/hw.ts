@@ -13,13 +13,16 @@ import type { StreamRecord } from '../contracts/registry.ts';
 import { parsePayload } from '../contracts/schema.ts';
 import { SETTINGS } from '../contracts/setting_table.ts';
 import { readSettings } from '../contracts/settings.ts';
+import { runDlq } from './hw_dlq.ts';
 
 const USAGE = `usage: npm run hw -- COMMAND
   streams               what is live: stream, state, server, session, since when
   end STREAM            ends the show now; its publisher may start another
   revoke STREAM         ends the show because its key is no longer good (take the key out of the settings first)
   drain SERVER          the server takes no new publishers, and goes when its shows have ended
-  drain SERVER --undo   it takes publishers again`;
+  drain SERVER --undo   it takes publishers again
+  dlq list              events that no receiver took
+  dlq replay            has them delivered again`;
 
 const streamsReplySchema = z.strictObject({ streams: z.array(streamRecordSchema) });
 const doneReplySchema = z.strictObject({ done: z.boolean() });
@@ -69,6 +72,11 @@ async function run(
 }
 
 async function main(): Promise<void> {
+  const [area, verb, ...more] = process.argv.slice(2);
+  if (area === 'dlq' && (verb === 'list' || verb === 'replay') && more.length === 0) {
+    console.log(await runDlq(verb, process.env));
+    return;
+  }
   const call = readCommand(process.argv.slice(2));
   if (call === undefined) throw new Error(USAGE);
   const { functionPrefix } = readSettings(SETTINGS, process.env);
