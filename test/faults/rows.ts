@@ -13,7 +13,9 @@ export interface FaultRow {
 
 type Area = FaultRow['area'];
 const rows = (area: Area, ...list: readonly (readonly [string, string, string, string?])[]): FaultRow[] =>
-  list.map(([row, fault, seen, bound]) => ({ row, area, fault, seen, ...(bound === undefined ? {} : { bound }) }));
+  list.map(([row, fault, seen, bound]) =>
+    bound === undefined ? { row, area, fault, seen } : { row, area, fault, seen, bound },
+  );
 
 export const FAULT_ROWS: readonly FaultRow[] = [
   ...rows(

@@ -43,7 +43,7 @@ async function main(): Promise<void> {
   const ordered = Object.fromEntries(
     FAULT_ROWS.flatMap(({ row }) => {
       const result = recorded[row];
-      return result === undefined ? [] : [[`${row}`, result] as const];
+      return result === undefined ? [] : [[row, result] as const];
     }),
   );
   await writeFile(FAULTS_FILE, `${JSON.stringify(ordered, undefined, 2)}\n`);
