@@ -8,9 +8,14 @@ export type CacheableKind =
   | 'media-playlist'
   | 'media-playlist-blocking'
   | 'media-playlist-ended'
+  | 'recording-live'
+  | 'recording-final'
+  | 'rewind'
   | 'media'
   | 'poster'
   | 'status'
+  | 'access-token'
+  | 'access-public'
   | 'page'
   | 'asset'
   | 'not-found'
@@ -41,12 +46,26 @@ export const CACHE_POLICY: Readonly<Record<CacheableKind, CachePolicy>> = {
     cacheControl: () => 'public, max-age=1',
     why: 'ENDLIST may be followed by the next session at the same URL',
   },
+  'recording-live': {
+    cacheControl: () => 'public, max-age=1',
+    why: 'the playlist of a recording grows while the show goes on',
+  },
+  'recording-final': {
+    cacheControl: () => 'public, max-age=60, stale-while-revalidate=600',
+    why: 'final; not immutable, because a recording may be deleted and segments may still be found',
+  },
+  rewind: { cacheControl: () => 'public, max-age=1', why: 'grows and slides with the live edge' },
   media: {
     cacheControl: () => 'public, max-age=1209600, immutable',
     why: 'the epoch in the path makes each URL immutable: two weeks',
   },
   poster: { cacheControl: () => 'public, max-age=5', why: 'a recent picture' },
   status: { cacheControl: () => 'public, max-age=1', why: 'polled by pages that wait for a stream' },
+  'access-token': {
+    cacheControl: () => 'public, max-age=5',
+    why: 'a cache that asks whether a token opens a path need not ask for each object',
+  },
+  'access-public': { cacheControl: () => 'public, max-age=1', why: 'the next session may be signed' },
   page: { cacheControl: () => 'public, max-age=60', why: 'the watch page' },
   asset: { cacheControl: () => 'public, max-age=31536000, immutable', why: 'named by its content' },
   'not-found': { cacheControl: () => 'public, max-age=1', why: 'a stream or part may be there a moment later' },

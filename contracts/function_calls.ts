@@ -32,6 +32,8 @@ export const registryCallSchema = z.discriminatedUnion('operation', [
   z.strictObject({ operation: z.literal('notify'), request: notificationSchema }),
   /** For people; answered with `{streams: StreamRecord[]}`. */
   z.strictObject({ operation: z.literal('streams') }),
+  /** For people; answered with `{sessions: SessionEntry[]}`, newest first. */
+  z.strictObject({ operation: z.literal('sessions'), streamId: streamIdSchema }),
   /** For people; answered with `{done: boolean}`. */
   z.strictObject({ operation: z.literal('stop'), streamId: streamIdSchema, reason: stopReasonSchema }),
   z.strictObject({ operation: z.literal('drain'), serverId: serverIdSchema, draining: z.boolean() }),

@@ -88,6 +88,13 @@ export function parseEpoch(value: unknown, path = 'epoch'): Epoch {
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
+/** When a session began by its id, ms since 1970. */
+export function sessionStartMs(sessionId: SessionId): number {
+  let time = 0;
+  for (const letter of sessionId.slice(0, 10)) time = time * 32 + CROCKFORD.indexOf(letter);
+  return time;
+}
+
 /**
  * Makes a ULID (github.com/ulid/spec): 48 bits of Unix time in ms, then 80 random bits.
  * @param random ten random bytes

@@ -28,11 +28,19 @@ export const lifecycleEventSchema = z.strictObject({
   type: z.enum(LIFECYCLE_TYPES),
   streamId: streamIdSchema,
   sessionId: sessionIdSchema,
-  /** Counts this stream's events: rises by one, so that a receiver notices what it missed. */
+  /**
+   * Counts this stream's events: rises by one, so that a receiver notices what it missed. It starts at the registry's
+   * clock in ms, and there again when the registry was emptied or the stream was forgotten after a week of silence: a
+   * gap is no proof of a loss, but no number comes twice and none goes back.
+   */
   sequence: z.int().check(z.positive()),
   /** ISO 8601, by the registry's clock. */
   timestamp: z.string(),
-  /** Facts of the type, without secrets: reason, duration, relay name, recording URL path. */
+  /**
+   * Facts of the type, without secrets. `stream.live`: `path` of its playlist, `playback`, `title`;
+   * `stream.interrupted`: `reason`, `windowSeconds` that it waits for its publisher; `stream.resumed`: `awaySeconds`;
+   * `stream.ended`: `reason`, `durationSeconds`; `vod.ready` and `relay.failed`: what their makers know.
+   */
   data: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
 });
 export type LifecycleEvent = z.infer<typeof lifecycleEventSchema>;

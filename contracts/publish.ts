@@ -28,6 +28,8 @@ export const publishGrantSchema = z.strictObject({
   streamId: streamIdSchema,
   title: z.optional(z.string().check(z.maxLength(200))),
   record: z.optional(recordPolicySchema),
+  /** Days that the recording is kept; 0: until it is deleted by hand. */
+  recordKeepDays: z.optional(z.int().check(z.minimum(0), z.maximum(36_500))),
   /** Names of ladder rungs to make; absent: all. */
   renditions: z.optional(z.array(z.string())),
   relays: z.optional(z.array(relayTargetSchema)),

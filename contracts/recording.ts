@@ -31,6 +31,18 @@ export const recordingKey = {
   index: (streamId: StreamId, sessionId: SessionId, epoch: Epoch, serial: number): StoreKey =>
     `${folder(streamId, sessionId)}index/${String(epoch).padStart(16, '0')}-${String(serial).padStart(6, '0')}.json`,
   indexFolder: (streamId: StreamId, sessionId: SessionId): StoreKey => `${folder(streamId, sessionId)}index/`,
+  /**
+   * The content of the sealed indexes `serial - INDEXES_PER_ROLL_UP + 1` to `serial` in one object, so that twelve hours
+   * are read in tens of requests. Written after them; where one is missing, the sealed ones say the same.
+   */
+  rollUp: (streamId: StreamId, sessionId: SessionId, epoch: Epoch, serial: number): StoreKey =>
+    `${folder(streamId, sessionId)}rolled/${String(epoch).padStart(16, '0')}-${String(serial).padStart(6, '0')}.json`,
+  rollUpFolder: (streamId: StreamId, sessionId: SessionId): StoreKey => `${folder(streamId, sessionId)}rolled/`,
+  /** Segments of an epoch that no index of the recorder names, found and measured by finalizeVod: an index like the others. */
+  adopted: (streamId: StreamId, sessionId: SessionId, epoch: Epoch): StoreKey =>
+    `${folder(streamId, sessionId)}adopted/${String(epoch).padStart(16, '0')}.json`,
+  /** Stands when `vod.ready` was handed over to be sent. */
+  announced: (streamId: StreamId, sessionId: SessionId): StoreKey => `${folder(streamId, sessionId)}announced.json`,
   /** What is durable since the epoch's last sealed index; rewritten. */
   tail: (streamId: StreamId, sessionId: SessionId, epoch: Epoch): StoreKey =>
     `${folder(streamId, sessionId)}tail/${String(epoch).padStart(16, '0')}.json`,
@@ -41,7 +53,16 @@ export const recordingKey = {
   /** Stands from the session's first object to its finalisation, so that a reaper finds orphans by one listing. No stream id begins with `_`. */
   open: (streamId: StreamId, sessionId: SessionId): StoreKey => `_open/${streamId}/${sessionId}`,
   openFolder: '_open/',
+  /** Of a recording that is kept for days: when those are over, `YYYY-MM-DD` in UTC. So a listing shows what has expired. */
+  expiry: (date: string, streamId: StreamId, sessionId: SessionId): StoreKey =>
+    `_expiry/${date}/${streamId}/${sessionId}`,
+  expiryFolder: '_expiry/',
 } as const;
+
+/** A roll-up stands for every 30 sealed indexes of an epoch: its `serial` + 1 is a multiple of 30. */
+export const INDEXES_PER_ROLL_UP = 30;
+
+const keepDaysSchema = z.int().check(z.positive());
 
 export const recordingSessionSchema = z.object({
   v: z.literal(1),
@@ -54,6 +75,8 @@ export const recordingSessionSchema = z.object({
   shape: sessionShapeSchema,
   /** Names of the renditions that are recorded. */
   renditions: z.array(renditionNameSchema).check(z.minLength(1)),
+  /** Days that its objects are kept; absent: until someone deletes the recording. */
+  keepDays: z.optional(keepDaysSchema),
 });
 export type RecordingSession = z.infer<typeof recordingSessionSchema>;
 
@@ -87,7 +110,7 @@ export const recordingIndexSchema = z.object({
   streamId: streamIdSchema,
   sessionId: sessionIdSchema,
   epoch: epochSchema,
-  /** Of a sealed index its number; of a tail the number that its content will be sealed under. */
+  /** Of a sealed index its number; of a roll-up its last one's; of a tail the number that its content will be sealed under. */
   serial: z.int().check(z.nonnegative()),
   /** Initialization segments, by rendition. */
   inits: z.record(z.string(), z.object({ size: z.int().check(z.positive()), sha256: sha256Schema })),
@@ -120,7 +143,12 @@ export const recordingSummarySchema = z.object({
     }),
   ),
   poster: z.boolean(),
-  /** SHA-256 chained over all segments' digests: d(n) = SHA-256(d(n-1) || sha256(segment n)), renditions in the shape's order. */
+  /** As in session.json. */
+  keepDays: z.optional(keepDaysSchema),
+  /**
+   * SHA-256 chained over all segments' digests: d(n) = SHA-256(d(n-1) || sha256(segment n)), d(0) = 32 zero bytes,
+   * renditions in the shape's order, in each its epochs and in those its MSNs ascending, gaps left out.
+   */
   digest: sha256Schema,
 });
 /** `recording.json` */

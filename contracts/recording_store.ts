@@ -13,6 +13,8 @@ export interface PutOptions {
   readonly ifMatch?: string;
   /** Days that the bucket's lifecycle keeps it, as a tag (`headwater-keep-days`); absent: until deleted. */
   readonly keepDays?: number;
+  /** SHA-256 that the body must have, in hexadecimal; another body is refused. */
+  readonly sha256?: string;
 }
 
 export interface StoredObjectInfo {

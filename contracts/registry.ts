@@ -78,6 +78,8 @@ export const claimReplySchema = z.discriminatedUnion('outcome', [
     ownerEpoch: epochSchema,
     /** Age of the owner's last heartbeat by the registry's clock, ms. */
     leaseAgeMs: z.number(),
+    /** Said by who asked the owner itself, never by the registry: its publisher is there, so the newcomer is refused. */
+    ownerHealthy: z.optional(z.boolean()),
   }),
   /** The registry was emptied a moment ago and waits for heartbeats: ask again then. */
   z.strictObject({ outcome: z.literal('wait'), retryAfterMs: z.number() }),
@@ -147,6 +149,8 @@ export const releaseRequestSchema = z.strictObject({
   reason: z.enum(['ended', 'interrupted', 'moving']),
   /** How long the session waits for its publisher, ms; only with `interrupted`. */
   windowMs: z.optional(z.number().check(z.nonnegative())),
+  /** Why, for the event that follows; one line without secrets. */
+  detail: z.optional(z.string().check(z.maxLength(200))),
   report: streamReportSchema,
 });
 export type ReleaseRequest = z.infer<typeof releaseRequestSchema>;
@@ -172,6 +176,15 @@ export const streamRecordSchema = z.object({
 });
 export type StreamRecord = z.infer<typeof streamRecordSchema>;
 
+export const sessionEntrySchema = z.strictObject({
+  sessionId: sessionIdSchema,
+  startedAtMs: z.number(),
+  /** Absent: it has not ended, as far as is known. */
+  endedAtMs: z.optional(z.number()),
+});
+/** One broadcast of a stream; times in ms since 1970 by the registry's clock. */
+export type SessionEntry = z.infer<typeof sessionEntrySchema>;
+
 export const stopReasonSchema = z.enum(['ended', 'revoked']);
 /** `ended`: the show is over, its publisher may start another. `revoked`: the publisher's key is no longer good. */
 export type StopReason = z.infer<typeof stopReasonSchema>;
@@ -180,6 +193,8 @@ export type StopReason = z.infer<typeof stopReasonSchema>;
 export interface FleetOperations {
   /** Streams that a server reported within the last lease, and that have not ended, by id. */
   streams(): Promise<StreamRecord[]>;
+  /** The stream's last sessions (64 at most, of the last 14 days), newest first. */
+  sessions(streamId: StreamId): Promise<SessionEntry[]>;
   /** Ends the stream's session. False: it has no session that has not ended. */
   stop(streamId: StreamId, reason: StopReason): Promise<boolean>;
   /** Has a server drain, or takes that back. False: no such server reports. */

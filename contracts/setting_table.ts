@@ -47,6 +47,9 @@ export const SETTINGS = {
     doc: 'Where the control plane runs: in the same process, or in Lambda.',
   }),
   streamKeys: textSetting('HW_STREAM_KEYS', { doc: 'Static keys, `streamId=streamKey,…`.', secret: true }),
+  streamKeysSecret: textSetting('HW_STREAM_KEYS_SECRET', {
+    doc: 'Name or ARN of a secret in AWS Secrets Manager with static keys as digests, `streamId=sha256:…,…`. Read again within a minute.',
+  }),
   authWebhookUrl: textSetting(
     'HW_AUTH_WEBHOOK_URL',
     { doc: 'Your webhook that decides who may publish. When it is set, it alone decides.' },
@@ -83,6 +86,12 @@ export const SETTINGS = {
   }),
   relayAllowPrivate: flagSetting('HW_RELAY_ALLOW_PRIVATE', {
     doc: '1 lets relays go to private addresses (for a lab).',
+  }),
+  relayServices: textSetting('HW_RELAY_SERVICES', {
+    doc: 'Services that a publisher can relay to by name, and their addresses: `name=url,…`.',
+  }),
+  relayTranscode: defaultedTextSetting('HW_RELAY_TRANSCODE', '720p30:3500k:160k', {
+    doc: 'What transcoded relays get: `{short side}p{frames per second}:{video bitrate}:{audio bitrate}`, at most.',
   }),
   reconnectWindow: numberSetting(
     'HW_RECONNECT_WINDOW',
@@ -127,8 +136,28 @@ export const SETTINGS = {
     },
   ),
   recordingStore: textSetting('HW_RECORDING_STORE', {
-    doc: 'Where recordings go: `file:PATH` or `s3://bucket/prefix`.',
+    doc: 'Where recordings go: `file:PATH` or `s3://bucket/prefix`. The one-machine run: the folder `recordings` in `HW_DATA_DIR`.',
   }),
+  recordingSpillDir: textSetting('HW_RECORDING_SPILL_DIR', {
+    doc: 'Folder where uploads wait while the store is away. Not set: the folder `spill` in `HW_DATA_DIR`.',
+  }),
+  recordingSpillMb: numberSetting(
+    'HW_RECORDING_SPILL_MB',
+    4096,
+    { min: 0, max: 10_000_000, whole: true },
+    { doc: 'Megabytes that may wait in that folder; what has no room is lost and marked as a gap.' },
+  ),
+  recordingMemoryMb: numberSetting(
+    'HW_RECORDING_MEMORY_MB',
+    64,
+    { min: 8, max: 100_000, whole: true },
+    { doc: 'Megabytes of media that may wait for the store in memory.' },
+  ),
+  s3Endpoint: textSetting(
+    'AWS_ENDPOINT_URL_S3',
+    { doc: "URL of an S3 that is not Amazon's; its buckets are then part of the path." },
+    wantHttpUrl,
+  ),
   playback: choiceSetting('HW_PLAYBACK', 'public', ['public', 'signed'], {
     doc: 'Who may watch a stream that says nothing else.',
   }),
@@ -174,6 +203,23 @@ export const SETTINGS = {
   ffmpeg: defaultedTextSetting('HW_FFMPEG', 'ffmpeg', { doc: 'The FFmpeg program: a path, or a name on PATH.' }),
   proxyProtocol: flagSetting('HW_PROXY_PROTOCOL', {
     doc: "1 takes the publisher's address from PROXY protocol v2, which the load balancer must then send.",
+  }),
+  otlpEndpoint: textSetting(
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    { doc: 'OpenTelemetry collector that traces go to, over OTLP/HTTP in JSON. Without it there are none.' },
+    wantHttpUrl,
+  ),
+  otlpTracesEndpoint: textSetting(
+    'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+    { doc: 'The same as the whole URL, without `/v1/traces` added.' },
+    wantHttpUrl,
+  ),
+  otlpHeaders: textSetting('OTEL_EXPORTER_OTLP_HEADERS', {
+    doc: 'Headers for the collector, `name=value,…`.',
+    secret: true,
+  }),
+  otelServiceName: defaultedTextSetting('OTEL_SERVICE_NAME', 'headwater-transcoder', {
+    doc: 'What the transcoder is called in traces.',
   }),
   redisUrl: textSetting('REDIS_URL', { doc: 'Redis of the registry: `redis://` or `rediss://`.', secret: true }),
 } as const;
