@@ -5,9 +5,12 @@
 import type { AuthorizePublishReply, AuthorizePublishRequest } from '../contracts/publish.ts';
 import type { DecidePublish } from './publish_webhook.ts';
 import type { StaticKeys } from './static_keys.ts';
+import type { SecretKeys } from './static_keys_secret.ts';
 
 export interface AuthorizePublishOptions {
   readonly staticKeys?: StaticKeys | undefined;
+  /** Further keys, which may change while the function runs; rejects when they cannot be read. */
+  readonly secretKeys?: SecretKeys | undefined;
   /** Decides alone when it is given. */
   readonly webhook?: DecidePublish | undefined;
   /** An answer is given within this time, ms. */
@@ -21,10 +24,11 @@ async function decide(
   request: AuthorizePublishRequest,
 ): Promise<AuthorizePublishReply> {
   if (options.webhook !== undefined) return options.webhook(request);
-  if (options.staticKeys === undefined || options.staticKeys.size === 0) {
+  const { staticKeys, secretKeys } = options;
+  if (secretKeys === undefined && (staticKeys === undefined || staticKeys.size === 0)) {
     return { allowed: false, code: 'denied', reason: 'no stream keys and no webhook are configured' };
   }
-  const streamId = options.staticKeys.find(request.streamKey);
+  const streamId = staticKeys?.find(request.streamKey) ?? (await secretKeys?.find(request.streamKey));
   if (streamId === undefined) return { allowed: false, code: 'denied', reason: 'the stream key is not known' };
   return { allowed: true, grant: { streamId } };
 }

@@ -14,7 +14,7 @@ export interface CallContext {
   readonly awsRequestId: string;
 }
 
-/** Never rejects on account of its payload or of what it calls. */
+/** Never rejects on account of its payload; on account of what it calls only where `throws` says so. */
 export type FunctionHandler = (event: unknown, context: CallContext) => Promise<unknown>;
 
 export interface FunctionParts<Schema extends z.ZodMiniType> {
@@ -24,6 +24,11 @@ export interface FunctionParts<Schema extends z.ZodMiniType> {
   /** Fields of the call's log line, without secrets. */
   readonly describe: (call: z.infer<Schema>, reply: object) => Readonly<Record<string, unknown>>;
   readonly log: FunctionLog;
+  /**
+   * True for functions that nobody waits for (asynchronous invocations, schedules): a failure is thrown, so that Lambda
+   * repeats the event and then puts it into the dead-letter queue.
+   */
+  readonly throws?: boolean;
   readonly clock: {
     /** ms since 1970. */
     readonly nowMs: () => number;
@@ -55,6 +60,7 @@ export function createHandler<Schema extends z.ZodMiniType>(parts: FunctionParts
       // The message alone: errors of Redis clients carry the command and its arguments in other fields.
       const reason = error instanceof Error ? `${error.name}: ${error.message}` : typeof error;
       finish('error', 'the call failed', { reason });
+      if (parts.throws === true) throw new Error(`${name} failed`, { cause: error });
       return refusal('unavailable', `${name} could not be answered, ask again`);
     }
   };

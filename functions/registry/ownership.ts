@@ -18,36 +18,9 @@ import type {
   StreamState,
 } from '../../contracts/registry.ts';
 import type { SessionShape } from '../../contracts/stream_shape.ts';
-
-export interface RegistryTimes {
-  /** A server that was not heard for this long no longer holds its streams' leases, ms. */
-  readonly leaseMs: number;
-  /** How long a session waits for its publisher when the release does not say, ms. */
-  readonly reconnectWindowMs: number;
-  /** How long claims for unknown streams wait after an emptied registry was first seen, ms. */
-  readonly settleMs: number;
-  /** Media that is known to be younger than this makes its owner unassailable, ms. */
-  readonly freshMediaMs: number;
-  /** How long a grant is repeated to its claim id, ms. */
-  readonly grantKeptMs: number;
-  /** How long the record of an ended stream answers `resolve`, ms: more than the grace after the end. */
-  readonly endedKeptMs: number;
-  /** How long a stream that nobody reports is found at all, ms: far more than any reconnect window. */
-  readonly silentKeptMs: number;
-  /** How long the highest epoch and MSN of a stream are kept beyond that, ms; the clock takes over from them. */
-  readonly floorKeptMs: number;
-}
-
-export const REGISTRY_TIMES: RegistryTimes = {
-  leaseMs: 10_000,
-  reconnectWindowMs: 60_000,
-  settleMs: 5_000,
-  freshMediaMs: 3_000,
-  grantKeptMs: 120_000,
-  endedKeptMs: 600_000,
-  silentKeptMs: 6 * 3_600_000,
-  floorKeptMs: 7 * 24 * 3_600_000,
-};
+import type { RegistryTimes } from './registry_times.ts';
+import { REASON, tell, toldBefore } from './session_events.ts';
+import type { Cause, NewEvent, Told } from './session_events.ts';
 
 /** Earlier owners that are remembered; a player is rarely more than one behind. */
 export const PREVIOUS_OWNERS = 8;
@@ -84,13 +57,41 @@ export interface Ownership {
   /** Until when the session waits for its next owner, once released. */
   readonly windowEndsAtMs: number;
   readonly previous: StreamRecord['previous'];
-  /** Why a person ended the session: what its owner is told until it stops reporting it. */
+  /** Why a person, or the reaper, ended the session: what its owner is told until it stops reporting it. */
   readonly stopped: StopReason | undefined;
+  /**
+   * The epoch that this server had before, when it has not reported the new one yet: the reply to its claim may be
+   * lost, so reports from that epoch on still count as its own.
+   */
+  readonly inherits: Epoch | undefined;
+  /** What the operator's webhook was last told of the session, and when. */
+  readonly told: Told;
+  readonly toldAtMs: number;
+  /** The reaper's watch over a session whose lease ran out; void once the lease is renewed. */
+  readonly watch: Watch | undefined;
+}
+
+export interface Watch {
+  readonly sinceMs: number;
+  readonly lastLookMs: number;
+  /** The renewal that the watch began after. */
+  readonly renewedAtMs: number;
 }
 
 export interface KnownStream {
   readonly floor: Floor;
   readonly owner: Ownership | undefined;
+}
+
+/** What a call changes, and what is told of it. */
+export interface Change {
+  readonly known: KnownStream;
+  readonly events: readonly NewEvent[];
+}
+
+function change(before: KnownStream, floor: Floor, after: Ownership | undefined, nowMs: number, cause?: Cause): Change {
+  const { owner, events } = tell(before.owner, after, nowMs, cause);
+  return { known: { floor, owner }, events };
 }
 
 export const NO_FLOOR: Floor = { epoch: 0, nextMsn: 0, discontinuitySequence: 0, programDateTimeEndMs: 0 };
@@ -144,8 +145,8 @@ function carryOn({ floor, owner }: KnownStream, nowMs: number): Floor {
 
 export interface Decision {
   readonly reply: ClaimReply;
-  /** What is known afterwards; undefined: nothing changed. */
-  readonly known?: KnownStream;
+  /** Undefined: nothing changed. */
+  readonly change?: Change;
 }
 
 /** @param random ten bytes for a new session's id */
@@ -175,6 +176,8 @@ export function decideClaim(
     sessionId,
     startedAtMs,
   };
+  const letGo = resumed === undefined || resumed.state !== 'live' || resumed.released !== undefined;
+  const takenOver = !letGo && resumed.serverId !== request.serverId;
   const carried: CarryOn = {
     nextMsn: floor.nextMsn,
     discontinuitySequence: floor.discontinuitySequence,
@@ -191,7 +194,7 @@ export function decideClaim(
       playback: next.playback,
       carryOn: carried,
     },
-    known: { floor, owner: next },
+    change: change(known, floor, next, nowMs, { takenOver }),
   };
 }
 
@@ -217,6 +220,10 @@ function newOwnership(
     released: undefined,
     windowEndsAtMs: 0,
     stopped: undefined,
+    inherits: resumed?.serverId === request.serverId ? (resumed.inherits ?? resumed.epoch) : undefined,
+    told: resumed?.told ?? 'nothing',
+    toldAtMs: resumed?.toldAtMs ?? nowMs,
+    watch: undefined,
     previous: resumed === undefined ? [] : previousOf(resumed),
   };
 }
@@ -252,48 +259,62 @@ function furthest(before: StreamState, now: StreamState): StreamState {
   return STATE_ORDER[now] > STATE_ORDER[before] ? now : before;
 }
 
+/** The owner's own report of the epoch before, because it may not know yet that it has a newer one. */
+function isInherited(owner: Ownership, report: StreamReport, serverId: string): boolean {
+  const { inherits, epoch, sessionId } = owner;
+  if (inherits === undefined || owner.serverId !== serverId || sessionId !== report.sessionId) return false;
+  return report.epoch >= inherits && report.epoch < epoch;
+}
+
 /**
  * Takes over what the owner of `report.epoch` says of its stream.
  * @returns undefined when a newer epoch stands there: the reporter has lost the stream
  */
 export function applyReport(
   known: KnownStream,
-  report: StreamReport,
+  said: StreamReport,
   from: { readonly serverId: string; readonly address: ServerAddress },
   nowMs: number,
   times: RegistryTimes,
-): KnownStream | undefined {
+): Change | undefined {
   const { owner } = known;
+  const inherited = owner !== undefined && isInherited(owner, said, from.serverId);
+  // A sign of life; how the epoch before fares says nothing of the new one's state.
+  const report = inherited ? { ...said, epoch: owner.epoch, state: owner.state } : said;
   if (report.epoch < known.floor.epoch) return undefined;
   if (owner?.epoch === report.epoch && owner.serverId !== from.serverId) return undefined;
   const same = owner?.epoch === report.epoch ? owner : undefined;
   const session = owner?.sessionId === report.sessionId ? owner : undefined;
-  const state = furthest(same?.state ?? 'live', report.state);
+  // Who has handed a stream over decides no more about its session.
+  const state = same?.released === 'moving' ? same.state : furthest(same?.state ?? 'live', report.state);
   const wasInterrupted = same !== undefined && (same.released !== undefined || same.state === 'interrupted');
-  return {
-    floor: raise(known.floor, report),
-    owner: {
-      streamId: report.streamId,
-      epoch: report.epoch,
-      sessionId: report.sessionId,
-      startedAtMs: report.startedAtMs,
-      serverId: from.serverId,
-      address: from.address,
-      state,
-      renewedAtMs: nowMs,
-      reportedAtMs: same === undefined || report.nextMsn > known.floor.nextMsn ? nowMs : same.reportedAtMs,
-      restored: same?.restored ?? true,
-      mediaAgeMs: report.mediaAgeMs,
-      shape: report.shape ?? session?.shape,
-      playback: stricter(session?.playback, report.playback),
-      record: report.record,
-      title: report.title,
-      released: same?.released,
-      windowEndsAtMs: wasInterrupted ? same.windowEndsAtMs : nowMs + times.reconnectWindowMs,
-      stopped: same?.stopped,
-      previous: same?.previous ?? (session === undefined ? [] : previousOf(session)),
-    },
+  const quietForMs = same === undefined ? Infinity : same.mediaAgeMs + nowMs - same.renewedAtMs;
+  const after: Ownership = {
+    streamId: report.streamId,
+    epoch: report.epoch,
+    sessionId: report.sessionId,
+    startedAtMs: report.startedAtMs,
+    serverId: from.serverId,
+    address: from.address,
+    state,
+    renewedAtMs: nowMs,
+    reportedAtMs: same === undefined || report.nextMsn > known.floor.nextMsn ? nowMs : same.reportedAtMs,
+    restored: same?.restored ?? true,
+    mediaAgeMs: inherited ? Math.min(report.mediaAgeMs, quietForMs) : report.mediaAgeMs,
+    shape: report.shape ?? session?.shape,
+    playback: stricter(session?.playback, report.playback),
+    record: report.record,
+    title: report.title,
+    released: same?.released,
+    windowEndsAtMs: wasInterrupted ? same.windowEndsAtMs : nowMs + times.reconnectWindowMs,
+    stopped: same?.stopped,
+    inherits: inherited ? owner.inherits : undefined,
+    told: session?.told ?? toldBefore(report, nowMs),
+    toldAtMs: session?.toldAtMs ?? nowMs,
+    watch: undefined,
+    previous: same?.previous ?? (session === undefined ? [] : previousOf(session)),
   };
+  return change(known, raise(known.floor, report), after, nowMs);
 }
 
 function previousOf(owner: Ownership): StreamRecord['previous'] {
@@ -306,33 +327,57 @@ export function applyRelease(
   request: ReleaseRequest,
   nowMs: number,
   times: RegistryTimes,
-): KnownStream | undefined {
+): Change | undefined {
   const { owner } = known;
   if (request.epoch < known.floor.epoch) return undefined;
   const floor = raise(known.floor, request.report);
   // The registry was emptied, or lost its last writes: the numbers are kept, the owner's next heartbeat brings the rest.
-  if (owner?.epoch !== request.epoch) return { floor, owner };
-  const after = applyReport(known, request.report, owner, nowMs, times)?.owner ?? owner;
+  if (owner?.epoch !== request.epoch) return { known: { floor, owner }, events: [] };
   const state = request.reason === 'moving' ? owner.state : furthest(owner.state, request.reason);
   // The first release says how long the session waits; a repeated or late one never makes it longer.
   const first = owner.released === undefined;
   const windowMs = request.windowMs ?? times.reconnectWindowMs;
-  return {
-    floor,
-    owner: {
-      ...after,
-      state,
-      mediaAgeMs: owner.mediaAgeMs,
-      released: owner.released === 'ended' ? 'ended' : request.reason,
-      windowEndsAtMs: first ? nowMs + windowMs : Math.min(owner.windowEndsAtMs, nowMs + windowMs),
-    },
+  const { report } = request;
+  const after: Ownership = {
+    ...owner,
+    state,
+    startedAtMs: report.startedAtMs,
+    renewedAtMs: nowMs,
+    reportedAtMs: report.nextMsn > known.floor.nextMsn ? nowMs : owner.reportedAtMs,
+    shape: report.shape ?? owner.shape,
+    playback: stricter(owner.playback, report.playback),
+    record: report.record,
+    title: report.title,
+    released: owner.released === 'ended' ? 'ended' : request.reason,
+    windowEndsAtMs: first ? nowMs + windowMs : Math.min(owner.windowEndsAtMs, nowMs + windowMs),
+    inherits: undefined,
+    watch: undefined,
   };
+  return change(known, floor, after, nowMs, { reason: request.detail });
 }
 
 /** Ends the session at a person's word. @returns undefined when there is none that has not ended */
-export function applyStop({ floor, owner }: KnownStream, reason: StopReason): KnownStream | undefined {
+export function applyStop(known: KnownStream, stopped: StopReason, nowMs: number): Change | undefined {
+  const { owner, floor } = known;
   if (owner === undefined || owner.state === 'ended') return undefined;
-  return { floor, owner: { ...owner, state: 'ended', released: 'ended', stopped: reason } };
+  const after: Ownership = { ...owner, state: 'ended', released: 'ended', stopped };
+  return change(known, floor, after, nowMs, { reason: REASON.stopped[stopped] });
+}
+
+/**
+ * Ends a session of which nothing was heard. @param seen the epoch and the renewal that were looked at
+ * @returns undefined when it was heard of since
+ */
+export function applyReap(
+  known: KnownStream,
+  seen: Pick<Ownership, 'epoch' | 'renewedAtMs'>,
+  nowMs: number,
+): Change | undefined {
+  const { owner, floor } = known;
+  if (owner === undefined || owner.state === 'ended') return undefined;
+  if (owner.epoch !== seen.epoch || owner.renewedAtMs !== seen.renewedAtMs) return undefined;
+  const after: Ownership = { ...owner, state: 'ended', released: 'ended', stopped: 'ended' };
+  return change(known, floor, after, nowMs, { reason: owner.state === 'interrupted' ? REASON.notBack : REASON.silent });
 }
 
 /** What the edge is told of a stream. */

@@ -4,8 +4,9 @@
  */
 import { Cluster, Redis } from 'ioredis';
 import type { ChainableCommander, RedisOptions } from 'ioredis';
+import { parseRedisUrl } from '../../contracts/redis_url.ts';
 import { clusterSlot, tagInSlot } from './cluster_slot.ts';
-import type { RedisScript } from './redis_scripts.ts';
+import type { RedisScript } from './redis_script.ts';
 
 export interface ScriptCall {
   readonly script: RedisScript;
@@ -18,6 +19,8 @@ export interface RedisAccess {
   /** The results in the calls' order; one pipeline per node. Rejects if any call fails. */
   run(calls: readonly ScriptCall[]): Promise<unknown[]>;
   get(key: string): Promise<string | null>;
+  /** All fields of a hash. */
+  hash(key: string): Promise<Record<string, string>>;
   /** A key of that name on each node, where `name` may be lost only together with all that the node holds. */
   keysOnEachNode(name: string): Promise<readonly string[]>;
   /** The one of those that lies on the node of `key`. */
@@ -40,11 +43,6 @@ export interface RedisAccessOptions {
   readonly commandTimeoutMs?: number;
   /** Told of connection errors, which end when the connection is back. */
   readonly onError?: (error: Error) => void;
-}
-
-/** One line that names the setting and shows no password. */
-export class RedisUrlError extends Error {
-  override readonly name = 'RedisUrlError';
 }
 
 const COMMAND_TIMEOUT_MS = 2_000;
@@ -70,25 +68,15 @@ interface Endpoint {
 }
 
 function readUrl({ url, tls, commandTimeoutMs = COMMAND_TIMEOUT_MS }: RedisAccessOptions): Endpoint {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  const scheme = /^redis(s)?(-cluster)?:$/.exec(parsed?.protocol ?? '');
-  if (parsed === undefined || scheme === null || parsed.hostname === '') {
-    throw new RedisUrlError('REDIS_URL: wanted redis://host:port, rediss://…, redis-cluster://… or rediss-cluster://…');
-  }
-  const secure = scheme[1] !== undefined;
-  const host = parsed.hostname.replace(/^\[(.*)\]$/, '$1');
-  const db = Number(parsed.pathname.slice(1));
-  if (!Number.isInteger(db) || db < 0) {
-    throw new RedisUrlError('REDIS_URL: wanted a database number, or nothing, after the host');
-  }
+  const { host, port, db, cluster, username, password, secure } = parseRedisUrl(url);
   return {
     host,
-    port: parsed.port === '' ? 6379 : Number(parsed.port),
+    port,
     db,
-    cluster: scheme[2] !== undefined,
+    cluster,
     options: {
-      ...(parsed.username !== '' && { username: decodeURIComponent(parsed.username) }),
-      ...(parsed.password !== '' && { password: decodeURIComponent(parsed.password) }),
+      ...(username !== undefined && { username }),
+      ...(password !== undefined && { password }),
       ...(secure && { tls: { servername: host, ...tls } }),
       commandTimeout: commandTimeoutMs,
       connectTimeout: commandTimeoutMs,
@@ -116,6 +104,7 @@ class Access implements RedisAccess {
   }
 
   async run(calls: readonly ScriptCall[]): Promise<unknown[]> {
+    if (calls.length === 0) return [];
     const client = await this.#connected();
     if (client.kind === 'one') return runOn(client.redis, calls);
     const byNode = new Map<string, number[]>();
@@ -139,6 +128,11 @@ class Access implements RedisAccess {
   async get(key: string): Promise<string | null> {
     const client = await this.#connected();
     return client.kind === 'one' ? client.redis.get(key) : client.cluster.get(key);
+  }
+
+  async hash(key: string): Promise<Record<string, string>> {
+    const client = await this.#connected();
+    return client.kind === 'one' ? client.redis.hgetall(key) : client.cluster.hgetall(key);
   }
 
   async keysOnEachNode(name: string): Promise<readonly string[]> {

@@ -2,8 +2,10 @@
  * The registry on Redis. Every change of owner is one script that compares epochs by the server's clock; a heartbeat
  * is one pipeline per node; a look-up is one GET.
  */
+import type { NotifyReply } from '../../contracts/function_calls.ts';
 import { makeSessionId, parseEpoch, parseSessionId, parseStreamId } from '../../contracts/ids.ts';
-import type { StreamId } from '../../contracts/ids.ts';
+import type { SessionId, StreamId } from '../../contracts/ids.ts';
+import type { HealthEvent, LifecycleEvent, Notification } from '../../contracts/lifecycle_event.ts';
 import {
   carryOnSchema,
   playbackPolicySchema,
@@ -13,30 +15,26 @@ import {
 import type {
   ClaimReply,
   ClaimRequest,
-  FleetOperations,
   HeartbeatReply,
   HeartbeatRequest,
-  Registry,
   ReleaseReply,
   ReleaseRequest,
+  SessionEntry,
   StopReason,
   StreamRecord,
   StreamReport,
 } from '../../contracts/registry.ts';
 import { parsePayload } from '../../contracts/schema.ts';
-import { REGISTRY_TIMES } from './ownership.ts';
+import type { Leftover } from '../outbox.ts';
+import type { SessionState, SilentSession } from '../reap_sessions.ts';
+import type { FleetRegistry } from './fleet_registry.ts';
 import type { RedisAccess, ScriptCall } from './redis_access.ts';
-import {
-  CLAIM,
-  DRAIN,
-  HEAR_SERVER,
-  LIST_STREAMS,
-  RELEASE,
-  REPORT_STREAM,
-  STOP,
-  TOUCH_MARKER,
-  UNCLAIM,
-} from './redis_scripts.ts';
+import { RedisCalls, strings } from './redis_calls.ts';
+import { FLEET, grantKey, MARKER, recordKey, streamKeys } from './redis_keys.ts';
+import { RedisOutbox } from './redis_outbox.ts';
+import { RedisReaping } from './redis_reaping.ts';
+import { REGISTRY_TIMES } from './registry_times.ts';
+import type { RegistryTimes } from './registry_times.ts';
 
 export interface RedisRegistryOptions {
   readonly redis: RedisAccess;
@@ -46,20 +44,11 @@ export interface RedisRegistryOptions {
   readonly reconnectWindowMs?: number;
   /** Added to the server's clock, ms; tests move time with it. */
   readonly clockOffsetMs?: () => number;
+  /** How long keys live, where it is not as REGISTRY_TIMES has it; tests see them expire with it. */
+  readonly keyLives?: Partial<
+    Pick<RegistryTimes, 'grantKeptMs' | 'endedKeptMs' | 'silentKeptMs' | 'floorKeptMs' | 'eventsKeptMs'>
+  >;
 }
-
-const MARKER = 'hw:boot';
-const FLEET = {
-  servers: 'hw:{fleet}:servers',
-  load: 'hw:{fleet}:load',
-  heard: 'hw:{fleet}:heard',
-  streams: 'hw:{fleet}:streams',
-  draining: 'hw:{fleet}:draining',
-} as const;
-
-const streamKey = (streamId: StreamId): string => `hw:{${streamId}}:stream`;
-const recordKey = (streamId: StreamId): string => `hw:{${streamId}}:record`;
-const grantKey = (streamId: StreamId, claimId: string): string => `hw:{${streamId}}:claim:${claimId}`;
 
 function json(value: unknown): string {
   return value === undefined ? '' : JSON.stringify(value);
@@ -82,12 +71,6 @@ function reportArgs(report: StreamReport): readonly string[] {
     json(report.title),
     String(Math.max(0, Math.round(report.mediaAgeMs))),
   ];
-}
-
-function strings(value: unknown): readonly string[] {
-  const list: unknown = typeof value === 'string' ? JSON.parse(value) : value;
-  if (Array.isArray(list) && list.every((item) => typeof item === 'string')) return list;
-  throw new Error(`got ${typeof value} from a registry script, wanted a list of strings`);
 }
 
 function readClaimReply(value: unknown): ClaimReply {
@@ -129,61 +112,62 @@ function lostReason(result: unknown): 'superseded' | StopReason {
   return result === 'ended' || result === 'revoked' ? result : 'superseded';
 }
 
-class RedisRegistry implements Registry, FleetOperations {
+/** `start:end`, as session index entries stand in their hash. */
+function readSession([id, times]: readonly [string, string]): SessionEntry {
+  const [startedAtMs, endedAtMs = ''] = times.split(':');
+  const entry: SessionEntry = { sessionId: parseSessionId(id), startedAtMs: Number(startedAtMs) };
+  return endedAtMs === '' ? entry : { ...entry, endedAtMs: Number(endedAtMs) };
+}
+
+class RedisRegistry implements FleetRegistry {
+  readonly #calls: RedisCalls;
+  readonly #outbox: RedisOutbox;
+  readonly #reaping: RedisReaping;
   readonly #redis: RedisAccess;
   readonly #random: (length: number) => Uint8Array;
-  readonly #windowMs: string;
-  readonly #offset: () => string;
 
-  constructor(options: RedisRegistryOptions) {
-    this.#redis = options.redis;
-    this.#random = options.random;
-    this.#windowMs = String(options.reconnectWindowMs ?? REGISTRY_TIMES.reconnectWindowMs);
-    this.#offset = () => String(options.clockOffsetMs?.() ?? 0);
+  constructor({ redis, random, reconnectWindowMs, clockOffsetMs, keyLives }: RedisRegistryOptions) {
+    const { reconnectWindowMs: usual } = REGISTRY_TIMES;
+    this.#calls = new RedisCalls({
+      redis,
+      times: { ...REGISTRY_TIMES, reconnectWindowMs: reconnectWindowMs ?? usual, ...keyLives },
+      offsetMs: clockOffsetMs ?? (() => 0),
+    });
+    this.#outbox = new RedisOutbox(this.#calls);
+    this.#reaping = new RedisReaping(this.#calls);
+    this.#redis = redis;
+    this.#random = random;
   }
 
   async claim(request: ClaimRequest): Promise<ClaimReply> {
     const { streamId, claimId } = request;
-    const keys = [streamKey(streamId), recordKey(streamId), grantKey(streamId, claimId)];
-    if (await this.#redis.isOneNode()) return this.#claim(request, [...keys, MARKER], 0);
+    const keys = [...streamKeys(streamId), grantKey(streamId, claimId)];
+    const note = this.#calls.note(streamId, true);
+    if (await this.#redis.isOneNode()) {
+      const [, result] = await this.#redis.run([note, this.#claimCall(request, [...keys, MARKER], 0)]);
+      return this.#readClaim(streamId, result);
+    }
     // A script of a cluster sees one slot, so the marker is looked at before, and again before the grant is believed.
-    const marker = await this.#redis.keyBeside(MARKER, streamId);
-    const [settledInMs, boot] = await this.#touch(marker);
-    const reply = await this.#claim(request, keys, Number(settledInMs));
+    const touch = this.#calls.touch(await this.#calls.markerBeside(recordKey(streamId)));
+    const [touched] = await this.#redis.run([touch, note]);
+    const [settledInMs, boot] = strings(touched);
+    const [result] = await this.#redis.run([this.#claimCall(request, keys, Number(settledInMs))]);
+    const reply = this.#readClaim(streamId, result);
     if (reply.outcome !== 'granted') return reply;
-    const [waitMs, bootAfter] = await this.#touch(marker);
+    const [waitMs, bootAfter] = strings((await this.#redis.run([touch]))[0]);
     if (boot === bootAfter) return reply;
-    await this.#redis.run([{ script: UNCLAIM, keys, args: [this.#offset(), String(reply.epoch)] }]);
+    const args = [...this.#calls.ownershipArgs(streamId), String(reply.epoch)];
+    await this.#redis.run([{ script: this.#calls.ownership.unclaim, keys, args }]);
     return { outcome: 'wait', retryAfterMs: Math.max(1, Number(waitMs)) };
   }
 
   async heartbeat(request: HeartbeatRequest): Promise<HeartbeatReply> {
-    const { serverId, seq, ingest, capacity, streams } = request;
-    const offset = this.#offset();
-    const server: ScriptCall = {
-      script: HEAR_SERVER,
-      keys: [FLEET.servers, FLEET.load, FLEET.heard, FLEET.streams, FLEET.draining],
-      args: [
-        offset,
-        serverId,
-        String(seq),
-        ingest ?? '',
-        String(capacity.streams),
-        String(capacity.maxStreams),
-        capacity.ready && !capacity.draining ? '1' : '0',
-        ...streams.filter(({ state }) => state !== 'ended').map(({ streamId }) => streamId),
-      ],
-    };
+    const { streams } = request;
     const markers = await this.#redis.keysOnEachNode(MARKER);
-    const address = JSON.stringify(request.address);
     const results = await this.#redis.run([
-      server,
-      ...streams.map((report): ScriptCall => ({
-        script: REPORT_STREAM,
-        keys: [streamKey(report.streamId), recordKey(report.streamId)],
-        args: [offset, this.#windowMs, report.streamId, serverId, address, String(seq), ...reportArgs(report)],
-      })),
-      ...markers.map((marker) => this.#touchCall(marker)),
+      this.#hearCall(request),
+      ...streams.map((report) => this.#reportCall(request, report)),
+      ...markers.map((marker) => this.#calls.touch(marker)),
     ]);
     const [drain, ...flat] = strings(results[0]);
     const peers: HeartbeatReply['peers'] = [];
@@ -193,28 +177,26 @@ class RedisRegistry implements Registry, FleetOperations {
     }
     const lost = streams.flatMap(({ streamId, epoch }, index) => {
       const result = results[index + 1];
-      return result === 'ok' ? [] : [{ streamId, epoch, reason: lostReason(result) }];
+      if (result === 'unsent') this.#calls.unsent.add(streamId);
+      return result === 'ok' || result === 'unsent' ? [] : [{ streamId, epoch, reason: lostReason(result) }];
     });
     return { lost, peers, drain: drain === '1' };
   }
 
   async release(request: ReleaseRequest): Promise<ReleaseReply> {
-    const { streamId, reason, windowMs, report } = request;
-    const [result] = await this.#redis.run([
-      {
-        script: RELEASE,
-        keys: [streamKey(streamId), recordKey(streamId)],
-        args: [
-          this.#offset(),
-          this.#windowMs,
-          streamId,
-          reason,
-          windowMs === undefined ? '' : String(windowMs),
-          ...reportArgs(report),
-        ],
-      },
-    ]);
-    return { outcome: result === 'stale' ? 'stale' : 'released' };
+    const { streamId, reason, windowMs, detail, report } = request;
+    const outcome = await this.#calls.changed(streamId, {
+      script: this.#calls.ownership.release,
+      keys: streamKeys(streamId),
+      args: [
+        ...this.#calls.ownershipArgs(streamId),
+        reason,
+        windowMs === undefined ? '' : String(windowMs),
+        detail ?? '',
+        ...reportArgs(report),
+      ],
+    });
+    return { outcome: outcome === 'stale' ? 'stale' : 'released' };
   }
 
   async resolve(streamId: StreamId): Promise<StreamRecord | undefined> {
@@ -223,62 +205,133 @@ class RedisRegistry implements Registry, FleetOperations {
   }
 
   async streams(): Promise<StreamRecord[]> {
-    const [ids] = await this.#redis.run([{ script: LIST_STREAMS, keys: [FLEET.streams], args: [this.#offset()] }]);
+    const { fleet, offset } = this.#calls;
+    const [ids] = await this.#redis.run([{ script: fleet.listStreams, keys: [FLEET.streams], args: [offset] }]);
     const records = await Promise.all(strings(ids).map((id) => this.resolve(parseStreamId(id))));
     return records
       .flatMap((record) => (record === undefined || record.state === 'ended' ? [] : [record]))
       .toSorted((a, b) => (a.streamId < b.streamId ? -1 : 1));
   }
 
+  async sessions(streamId: StreamId): Promise<SessionEntry[]> {
+    const entries = Object.entries(await this.#redis.hash(streamKeys(streamId)[4] ?? ''));
+    return entries.map(readSession).toSorted((a, b) => (a.sessionId < b.sessionId ? 1 : -1));
+  }
+
   async stop(streamId: StreamId, reason: StopReason): Promise<boolean> {
-    const keys = [streamKey(streamId), recordKey(streamId)];
-    const [result] = await this.#redis.run([{ script: STOP, keys, args: [this.#offset(), streamId, reason] }]);
-    return result === 'stopped';
+    const outcome = await this.#calls.changed(streamId, {
+      script: this.#calls.ownership.stop,
+      keys: streamKeys(streamId),
+      args: [...this.#calls.ownershipArgs(streamId), reason],
+    });
+    return outcome === 'stopped';
   }
 
   async drain(serverId: string, draining: boolean): Promise<boolean> {
     const keys = [FLEET.servers, FLEET.draining];
-    const args = [this.#offset(), serverId, draining ? '1' : '0'];
-    const [result] = await this.#redis.run([{ script: DRAIN, keys, args }]);
+    const args = [this.#calls.offset, serverId, draining ? '1' : '0'];
+    const [result] = await this.#redis.run([{ script: this.#calls.fleet.drain, keys, args }]);
     return result === 'done';
   }
 
-  async #claim(request: ClaimRequest, keys: readonly string[], settledInMs: number): Promise<ClaimReply> {
-    const [result] = await this.#redis.run([
-      {
-        script: CLAIM,
-        keys,
-        args: [
-          this.#offset(),
-          String(REGISTRY_TIMES.settleMs),
-          request.streamId,
-          request.serverId,
-          JSON.stringify(request.address),
-          request.playback,
-          request.record,
-          json(request.title),
-          request.replaces === undefined ? '' : String(request.replaces),
-          // The script puts its own time before it.
-          makeSessionId(0, this.#random(10)).slice(10),
-          this.#windowMs,
-          String(settledInMs),
-        ],
-      },
-    ]);
-    return readClaimReply(result);
+  notify(notification: Notification): Promise<NotifyReply> {
+    return this.#outbox.notify(notification);
   }
 
-  #touchCall(marker: string): ScriptCall {
-    return { script: TOUCH_MARKER, keys: [marker], args: [this.#offset(), String(REGISTRY_TIMES.settleMs)] };
+  append(event: Omit<LifecycleEvent, 'sequence' | 'timestamp'>): Promise<boolean> {
+    return this.#outbox.append(event);
   }
 
-  async #touch(marker: string): Promise<readonly string[]> {
-    const [result] = await this.#redis.run([this.#touchCall(marker)]);
-    return strings(result);
+  takeUnsent(): readonly StreamId[] {
+    return this.#outbox.takeUnsent();
+  }
+
+  next(streamId: StreamId, takenId?: string): Promise<LifecycleEvent | HealthEvent | undefined> {
+    return this.#outbox.next(streamId, takenId);
+  }
+
+  discard(streamId: StreamId): Promise<void> {
+    return this.#outbox.discard(streamId);
+  }
+
+  leftovers(limit: number): Promise<readonly Leftover[]> {
+    return this.#outbox.leftovers(limit);
+  }
+
+  settle(leftover: Leftover): Promise<void> {
+    return this.#outbox.settle(leftover);
+  }
+
+  silentSessions(): Promise<readonly SilentSession[]> {
+    return this.#reaping.silentSessions();
+  }
+
+  endSilent(session: SilentSession): Promise<boolean> {
+    return this.#reaping.endSilent(session);
+  }
+
+  sessionState(streamId: StreamId, sessionId: SessionId): Promise<SessionState> {
+    return this.#reaping.sessionState(streamId, sessionId);
+  }
+
+  #claimCall(request: ClaimRequest, keys: readonly string[], settledInMs: number): ScriptCall {
+    return {
+      script: this.#calls.ownership.claim,
+      keys,
+      args: [
+        ...this.#calls.ownershipArgs(request.streamId),
+        request.serverId,
+        JSON.stringify(request.address),
+        request.playback,
+        request.record,
+        json(request.title),
+        request.replaces === undefined ? '' : String(request.replaces),
+        // The script puts its own time before it.
+        makeSessionId(0, this.#random(10)).slice(10),
+        String(settledInMs),
+      ],
+    };
+  }
+
+  #readClaim(streamId: StreamId, result: unknown): ClaimReply {
+    const [reply, unsent] = strings(result);
+    if (unsent === '1') this.#calls.unsent.add(streamId);
+    return readClaimReply(reply);
+  }
+
+  #hearCall({ serverId, seq, ingest, capacity, streams }: HeartbeatRequest): ScriptCall {
+    return {
+      script: this.#calls.fleet.hearServer,
+      keys: [FLEET.servers, FLEET.load, FLEET.heard, FLEET.streams, FLEET.draining],
+      args: [
+        this.#calls.offset,
+        serverId,
+        String(seq),
+        ingest ?? '',
+        String(capacity.streams),
+        String(capacity.maxStreams),
+        capacity.ready && !capacity.draining ? '1' : '0',
+        ...streams.filter(({ state }) => state !== 'ended').map(({ streamId }) => streamId),
+      ],
+    };
+  }
+
+  #reportCall({ serverId, seq, address }: HeartbeatRequest, report: StreamReport): ScriptCall {
+    return {
+      script: this.#calls.ownership.report,
+      keys: streamKeys(report.streamId),
+      args: [
+        ...this.#calls.ownershipArgs(report.streamId),
+        serverId,
+        JSON.stringify(address),
+        String(seq),
+        ...reportArgs(report),
+      ],
+    };
   }
 }
 
 /** Each method rejects when Redis does not answer in the access's time. */
-export function createRedisRegistry(options: RedisRegistryOptions): Registry & FleetOperations {
+export function createRedisRegistry(options: RedisRegistryOptions): FleetRegistry {
   return new RedisRegistry(options);
 }

@@ -3,66 +3,21 @@
  * (asking the owner), report every 3 s, crash, are cut off, restart. Checks the registry's promises as it goes.
  */
 import assert from 'node:assert/strict';
-import type { SessionId, StreamId } from '../../contracts/ids.ts';
-import type {
-  ClaimReply,
-  ClaimRequest,
-  HeartbeatRequest,
-  ReleaseRequest,
-  StreamReport,
-} from '../../contracts/registry.ts';
+import type { StreamId } from '../../contracts/ids.ts';
+import type { ClaimReply, ClaimRequest, HeartbeatRequest, ReleaseRequest } from '../../contracts/registry.ts';
+import { drainOutbox } from './drain_outbox.ts';
+import { mediaAgeMs, reportOfRun } from './fleet_parts.ts';
+import type { FleetStep, Sent, Server } from './fleet_parts.ts';
+import type { Granted } from './registry_calls.ts';
+import { StreamJudge } from './stream_judge.ts';
 import type { RegistryUnderTest } from './registry_under_test.ts';
-
-export type FleetStep =
-  | { readonly do: 'publish'; readonly server: number; readonly stream: number; readonly signed: boolean }
-  | { readonly do: 'advance'; readonly ms: number }
-  | { readonly do: 'fallSilent' | 'restartEncoder'; readonly server: number; readonly stream: number }
-  | {
-      readonly do: 'release';
-      readonly server: number;
-      readonly stream: number;
-      readonly reason: ReleaseRequest['reason'];
-    }
-  | { readonly do: 'crash' | 'cutOff' | 'reconnect'; readonly server: number }
-  | { readonly do: 'replay'; readonly index: number }
-  | { readonly do: 'skewClock'; readonly server: number; readonly ms: number }
-  | { readonly do: 'empty' };
-
-type Granted = Extract<ClaimReply, { outcome: 'granted' }>;
-
-/** One stream on one server. */
-interface Run {
-  readonly grant: Granted;
-  state: 'live' | 'interrupted';
-  flowing: boolean;
-  mediaAtMs: number;
-  nextMsn: number;
-  segmentDueMs: number;
-  windowEndsAtMs: number;
-  reportedAtMs: number;
-}
-
-interface Server {
-  readonly id: string;
-  alive: boolean;
-  connected: boolean;
-  clockSkewMs: number;
-  beatDueMs: number;
-  missedBeatAtMs: number;
-  readonly runs: Map<StreamId, Run>;
-}
-
-/** A call, and how often the registry had been emptied when it was made. */
-type Sent = { readonly atMs: number; era: number } & (
-  | { readonly kind: 'claim'; readonly request: ClaimRequest; reply: ClaimReply }
-  | { readonly kind: 'heartbeat'; readonly request: HeartbeatRequest }
-  | { readonly kind: 'release'; readonly request: ReleaseRequest }
-);
 
 const HEARTBEAT_MS = 3_000;
 const SEGMENT_MS = 2_000;
 const QUIET_MS = 3_000;
 const WINDOW_MS = 60_000;
+const REAP_MS = 60_000;
+const LEASE_MS = 10_000;
 /** A duplicate on the network is not older than this. */
 const REPLAY_MS = 60_000;
 
@@ -71,10 +26,8 @@ export class FleetWorld {
   readonly #servers: readonly Server[];
   readonly #streams: readonly StreamId[] = ['one' as StreamId, 'two' as StreamId];
   readonly #sent: Sent[] = [];
-  /** The last grant of each stream. */
-  readonly #current = new Map<StreamId, { readonly server: Server; readonly grant: Granted }>();
-  readonly #unusedMsn = new Map<StreamId, number>();
-  readonly #signed = new Set<SessionId>();
+  readonly #judges: readonly StreamJudge[] = this.#streams.map((stream) => new StreamJudge(stream));
+  #reapDueMs = REAP_MS;
   #nowMs = 0;
   #emptiedAtMs = -1;
   #era = 0;
@@ -113,7 +66,10 @@ export class FleetWorld {
         break;
       }
       case 'restartEncoder':
-        await this.#restartEncoder(this.#server(step.server), this.#stream(step.stream));
+        await this.#restartEncoder(this.#server(step.server), this.#stream(step.stream), true);
+        break;
+      case 'loseReply':
+        await this.#restartEncoder(this.#server(step.server), this.#stream(step.stream), false);
         break;
       case 'release':
         await this.#release(this.#server(step.server), this.#stream(step.stream), step.reason);
@@ -140,6 +96,7 @@ export class FleetWorld {
         break;
     }
     await this.#checkRecords();
+    await this.#checkEvents();
   }
 
   /** Whoever is dead by now gives its streams up to the first who asks. */
@@ -159,6 +116,7 @@ export class FleetWorld {
       if (!healthy) assert(heir.runs.get(stream)?.flowing === true, `${stream} of a dead owner was not granted`);
     }
     await this.#checkRecords();
+    await this.#checkEvents();
   }
 
   #server(index: number): Server {
@@ -175,11 +133,7 @@ export class FleetWorld {
 
   #isHealthy(server: Server, stream: StreamId): boolean {
     const run = server.runs.get(stream);
-    return server.alive && run?.state === 'live' && this.#mediaAgeMs(run) < QUIET_MS;
-  }
-
-  #mediaAgeMs(run: Run): number {
-    return run.flowing ? 0 : this.#nowMs - run.mediaAtMs;
+    return server.alive && run?.state === 'live' && mediaAgeMs(run, this.#nowMs) < QUIET_MS;
   }
 
   async #advance(ms: number): Promise<void> {
@@ -189,7 +143,43 @@ export class FleetWorld {
       await this.#made.advance(slice);
       this.#nowMs += slice;
       for (const server of this.#servers) if (server.alive) await this.#live(server);
+      this.#forget();
+      if (this.#nowMs < this.#reapDueMs) continue;
+      this.#reapDueMs = this.#nowMs + REAP_MS;
+      await this.#reap();
     }
+  }
+
+  /** Keys expire: what nobody reports may be unknown again, as if the registry had been emptied of it. */
+  #forget(): void {
+    for (const { current, oracle } of this.#judges) {
+      if (current === undefined || this.#nowMs - current.heardAtMs <= (this.#made.forgetsAfterMs ?? Infinity)) continue;
+      oracle.emptied();
+      this.#emptiedAtMs = current.heardAtMs;
+    }
+  }
+
+  /** The reaper asks the server itself, which answers as long as it lives, registry or not. */
+  async #reap(): Promise<void> {
+    for (const session of await this.#made.registry.silentSessions()) {
+      const { streamId, sessionId, epoch } = session;
+      const judge = this.#judge(streamId);
+      const { current } = judge;
+      assert(current !== undefined && epoch >= current.since && epoch <= current.grant.epoch);
+      const run = current.server.runs.get(streamId);
+      const reports = judge.owns(current.server) && this.#nowMs - (run?.reportedAtMs ?? 0) <= LEASE_MS;
+      assert(!reports, `${streamId}: was found silent while its server reports it`);
+      if (current.server.alive && run?.grant.sessionId === sessionId) continue;
+      assert(await this.#made.registry.endSilent(session), `${streamId}: silent, and not ended`);
+      judge.reaped(sessionId);
+    }
+    await this.#checkEvents();
+  }
+
+  #judge(stream: StreamId): StreamJudge {
+    const judge = this.#judges.find((each) => each.stream === stream);
+    assert(judge !== undefined);
+    return judge;
   }
 
   /** What a living server does as time goes by: publishes segments and gaps, ends sessions, reports. */
@@ -200,7 +190,8 @@ export class FleetWorld {
         run.segmentDueMs += SEGMENT_MS;
         if (!run.flowing && run.state === 'live') continue;
         run.nextMsn += 1;
-        if (this.#current.get(stream)?.grant.epoch === run.grant.epoch) this.#used(stream, run.nextMsn);
+        run.shaped = true;
+        this.#judge(stream).used(server, run.nextMsn);
       }
       if (run.state === 'interrupted' && this.#nowMs > run.windowEndsAtMs) await this.#release(server, stream, 'ended');
     }
@@ -208,10 +199,6 @@ export class FleetWorld {
     server.beatDueMs = this.#nowMs + HEARTBEAT_MS;
     if (server.connected) await this.#beat(server);
     else server.missedBeatAtMs = this.#nowMs;
-  }
-
-  #used(stream: StreamId, unusedMsn: number): void {
-    this.#unusedMsn.set(stream, Math.max(unusedMsn, this.#unusedMsn.get(stream) ?? 0));
   }
 
   async #beat(server: Server): Promise<void> {
@@ -222,36 +209,20 @@ export class FleetWorld {
       address: { private: `http://${server.id}.internal:8000` },
       ingest: `${server.id}.internal:1935`,
       capacity: { streams: server.runs.size, maxStreams: 4, ready: true, draining: false },
-      streams: [...server.runs].map(([stream, run]) => this.#report(server, stream, run)),
+      streams: [...server.runs].map(([stream, run]) => reportOfRun(server, stream, run, this.#nowMs)),
     };
     this.#sent.push({ kind: 'heartbeat', request, atMs: this.#nowMs, era: this.#era });
     const reply = await this.#made.registry.heartbeat(request);
-    for (const run of server.runs.values()) run.reportedAtMs = this.#nowMs;
-    for (const { streamId, epoch } of reply.lost) {
-      assert.notEqual(
-        this.#current.get(streamId)?.grant.epoch,
-        epoch,
-        `${server.id} was told that it lost what it owns`,
-      );
+    for (const [stream, run] of server.runs) {
+      run.reportedAtMs = this.#nowMs;
+      this.#judge(stream).reported(server, run, this.#nowMs);
+    }
+    for (const { streamId, epoch, reason } of reply.lost) {
+      const owns = this.#judge(streamId).owns(server) && reason === 'superseded';
+      assert(!owns, `${server.id} was told that it lost what it owns`);
       if (server.runs.get(streamId)?.grant.epoch === epoch) server.runs.delete(streamId);
     }
     assert(reply.peers.every((peer) => peer.serverId !== server.id));
-  }
-
-  #report(server: Server, stream: StreamId, run: Run): StreamReport {
-    return {
-      streamId: stream,
-      epoch: run.grant.epoch,
-      sessionId: run.grant.sessionId,
-      startedAtMs: run.grant.startedAtMs,
-      state: run.state,
-      nextMsn: run.nextMsn,
-      discontinuitySequence: run.grant.carryOn.discontinuitySequence,
-      programDateTimeEndMs: 1_760_000_000_000 + this.#nowMs + server.clockSkewMs,
-      playback: run.grant.playback ?? 'public',
-      record: 'all',
-      mediaAgeMs: this.#mediaAgeMs(run),
-    };
   }
 
   async #claim(
@@ -275,25 +246,13 @@ export class FleetWorld {
   }
 
   #granted(server: Server, stream: StreamId, grant: Granted, playback: ClaimRequest['playback']): void {
-    const before = this.#current.get(stream);
-    assert(
-      grant.epoch > (before?.grant.epoch ?? 0),
-      `${stream}: epoch ${grant.epoch} is not above ${before?.grant.epoch}`,
-    );
-    const unused = this.#unusedMsn.get(stream) ?? 0;
-    assert(grant.carryOn.nextMsn >= unused, `${stream}: MSN ${grant.carryOn.nextMsn} after ${unused - 1} was used`);
-    if (before !== undefined && before.server !== server && this.#isHealthy(before.server, stream)) {
-      const run = before.server.runs.get(stream);
-      const owns = run?.grant.epoch === before.grant.epoch;
-      // What was wiped and could not be reported since is not known to anybody.
-      const unknown =
-        (run?.reportedAtMs ?? 0) <= this.#emptiedAtMs && before.server.missedBeatAtMs >= this.#emptiedAtMs;
-      assert(!owns || unknown, `${stream}: the healthy ${before.server.id} was displaced by ${server.id}`);
-    }
-    assert(playback === 'public' || grant.playback === 'signed', `${stream}: wanted signed, got ${grant.playback}`);
-    if (grant.playback === 'signed') this.#signed.add(grant.sessionId);
-    else assert(!this.#signed.has(grant.sessionId), `${stream}: became public`);
-    this.#current.set(stream, { server, grant });
+    const judge = this.#judge(stream);
+    const owner = judge.current?.server;
+    const reportedAtMs = owner?.runs.get(stream)?.reportedAtMs ?? 0;
+    // What was wiped and could not be reported since is not known to anybody.
+    const unknown = reportedAtMs <= this.#emptiedAtMs && (owner?.missedBeatAtMs ?? -1) >= this.#emptiedAtMs;
+    const healthy = owner !== undefined && !unknown && this.#isHealthy(owner, stream) ? owner : undefined;
+    judge.granted(server, grant, playback, { nowMs: this.#nowMs, healthy });
   }
 
   #run(server: Server, stream: StreamId, grant: Granted): void {
@@ -309,6 +268,7 @@ export class FleetWorld {
       segmentDueMs: this.#nowMs + SEGMENT_MS,
       windowEndsAtMs: 0,
       reportedAtMs: this.#nowMs,
+      shaped: same?.shaped ?? grant.carryOn.shape !== undefined,
     });
   }
 
@@ -321,27 +281,27 @@ export class FleetWorld {
     if (first.outcome !== 'owned') return;
     const owner = this.#servers.find((each) => each.id === first.ownerServerId);
     assert(owner !== undefined);
-    const asked = owner.runs.get(stream);
-    if (owner.alive && asked?.grant.epoch === first.ownerEpoch && this.#isHealthy(owner, stream)) return;
+    if (owner.alive && this.#isHealthy(owner, stream)) return;
     if (!owner.alive && first.leaseAgeMs <= 8_000) return;
     const second = await this.#claim(server, stream, { playback, replaces: first.ownerEpoch });
     if (second.outcome === 'granted') this.#run(server, stream, second);
     assert(owner.alive || second.outcome === 'granted', `${stream}: the dead ${owner.id} was not displaced`);
   }
 
-  async #restartEncoder(server: Server, stream: StreamId): Promise<void> {
+  /** @param heard whether the reply to the claim arrives */
+  async #restartEncoder(server: Server, stream: StreamId, heard: boolean): Promise<void> {
     const run = server.runs.get(stream);
     if (!server.connected || run?.state !== 'live') return;
     const playback = run.grant.playback ?? 'public';
     const reply = await this.#claim(server, stream, { playback });
-    if (reply.outcome === 'granted') this.#run(server, stream, reply);
+    if (reply.outcome === 'granted' && heard) this.#run(server, stream, reply);
   }
 
   async #release(server: Server, stream: StreamId, reason: ReleaseRequest['reason']): Promise<void> {
     const run = server.runs.get(stream);
     if (!server.alive || !server.connected || run === undefined) return;
     const { epoch } = run.grant;
-    const report = this.#report(server, stream, run);
+    const report = reportOfRun(server, stream, run, this.#nowMs);
     const request: ReleaseRequest = {
       streamId: stream,
       epoch,
@@ -351,7 +311,7 @@ export class FleetWorld {
     };
     this.#sent.push({ kind: 'release', request, atMs: this.#nowMs, era: this.#era });
     const reply = await this.#made.registry.release(request);
-    if (this.#current.get(stream)?.grant.epoch === epoch) assert.equal(reply.outcome, 'released');
+    this.#judge(stream).released(run, reason, reply.outcome, this.#nowMs);
     if (reason === 'interrupted') {
       if (run.state === 'live') run.windowEndsAtMs = this.#nowMs + WINDOW_MS;
       run.state = 'interrupted';
@@ -390,24 +350,17 @@ export class FleetWorld {
     this.#emptiedAtMs = this.#nowMs;
     this.#era += 1;
     const clockSeconds = (await this.#made.nowMs()) / 1_000;
-    for (const stream of this.#streams) {
-      const owner = this.#current.get(stream);
-      const restores =
-        owner?.server.connected === true && owner.server.runs.get(stream)?.grant.epoch === owner.grant.epoch;
-      // Jumps after crashes in quick succession can lead the clock by a little; only the registry knew by how much.
-      if (!restores && (this.#unusedMsn.get(stream) ?? 0) > clockSeconds) this.#unusedMsn.delete(stream);
-    }
+    for (const judge of this.#judges) judge.emptied(clockSeconds);
+  }
+
+  async #checkEvents(): Promise<void> {
+    for (const { stream, oracle } of this.#judges) oracle.check(await drainOutbox(this.#made, stream));
   }
 
   async #checkRecords(): Promise<void> {
-    for (const stream of this.#streams) {
-      const record = await this.#made.registry.resolve(stream);
-      if (record === undefined) continue;
-      const current = this.#current.get(stream);
-      assert(record.epoch <= (current?.grant.epoch ?? 0), `${stream}: resolves to an epoch that was never granted`);
-      if (this.#emptiedAtMs < 0)
-        assert.equal(record.epoch, current?.grant.epoch, `${stream}: resolves to an old owner`);
-      if (this.#signed.has(record.sessionId)) assert.equal(record.playback, 'signed', `${stream}: became public`);
+    for (const judge of this.#judges) {
+      const record = await this.#made.registry.resolve(judge.stream);
+      if (record !== undefined) judge.checkRecord(record, this.#emptiedAtMs < 0);
     }
   }
 }

@@ -3,11 +3,12 @@ import { webcrypto } from 'node:crypto';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { RedisUrlError } from '../../contracts/redis_url.ts';
 import { clusterSlot, tagInSlot } from '../../functions/registry/cluster_slot.ts';
-import { createRedisAccess, RedisUrlError } from '../../functions/registry/redis_access.ts';
+import { createRedisAccess } from '../../functions/registry/redis_access.ts';
 import type { RedisAccess } from '../../functions/registry/redis_access.ts';
 import { createRedisRegistry } from '../../functions/registry/redis_registry.ts';
-import { claimBy, heartbeatOf, reportOf, SHOW } from './registry_calls.ts';
+import { claimBy, heartbeatOf, reportOf, SHAPE, SHOW } from './registry_calls.ts';
 import { startRedis } from './redis_server.ts';
 import type { RedisServer } from './redis_server.ts';
 import type { StreamId } from '../../contracts/ids.ts';
@@ -71,17 +72,28 @@ describe('a Redis alone', () => {
     offsetMs = 6_000;
     const grant = await registry.claim(claimBy('a'));
     if (grant.outcome !== 'granted') throw new Error('wanted a grant');
-    await registry.heartbeat(heartbeatOf('a', [reportOf(grant)]));
+    await registry.heartbeat(heartbeatOf('a', [reportOf(grant, { shape: SHAPE })]));
+    const { epoch, sessionId } = grant;
+    const note = { id: 'evt_health00000001', streamId: SHOW, sessionId, epoch, data: {} };
+    await registry.notify({ ...note, type: 'encoder.restarted' });
+    await registry.drain('a', true);
     const keys = (await server.nodes[0]?.keys('*')) ?? [];
     expect(keys.toSorted()).toEqual([
       'hw:boot',
+      'hw:{fleet}:draining',
       'hw:{fleet}:heard',
       'hw:{fleet}:load',
+      'hw:{fleet}:outboxes',
       'hw:{fleet}:servers',
       'hw:{fleet}:streams',
       expect.stringMatching(/^hw:\{show\}:claim:/),
+      'hw:{show}:health',
+      'hw:{show}:health-ids',
+      'hw:{show}:outbox',
       'hw:{show}:record',
+      'hw:{show}:sessions',
       'hw:{show}:stream',
+      'hw:{show}:told',
     ]);
     for (const key of keys) expect(await server.nodes[0]?.pttl(key)).toBeGreaterThan(0);
   });

@@ -1,6 +1,6 @@
 /**
  * Redis servers of our own for tests: alone, with TLS, or as a cluster of two, on free ports of the loopback interface,
- * with nothing kept on disk.
+ * with nothing kept on disk. `HW_TEST_REDIS_SERVER` names another program, such as a `valkey-server`.
  */
 import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -124,7 +124,9 @@ export async function startRedis(kind: 'alone' | 'tls' | 'cluster', wantedPort?:
       if (kind === 'tls') args.push(...tlsArgs(folder, port));
       else args.push('--port', `${port}`);
       if (kind === 'cluster') args.push('--cluster-enabled', 'yes', '--cluster-config-file', `nodes-${port}.conf`);
-      const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn(process.env.HW_TEST_REDIS_SERVER ?? 'redis-server', args, {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       children.push(child);
       await started(child);
       nodes.push(new Redis({ host: '127.0.0.1', port, ...(ca !== undefined && { tls: { ca } }) }));

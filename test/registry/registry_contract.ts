@@ -4,6 +4,8 @@
  */
 import { afterEach, beforeEach, describe } from 'vitest';
 import { claimContract } from './claim_contract.ts';
+import { outboxContract } from './outbox_contract.ts';
+import { reapContract } from './reap_contract.ts';
 import { heartbeatOf } from './registry_calls.ts';
 import { reportContract } from './report_contract.ts';
 import type { ContractSubject, MakeRegistry, RegistryUnderTest } from './registry_under_test.ts';
@@ -38,5 +40,7 @@ export function registryContract(name: string, makeRegistry: MakeRegistry): void
 
     claimContract(subject);
     reportContract(subject);
+    outboxContract(subject);
+    reapContract(subject);
   });
 }

@@ -1,11 +1,12 @@
 /**
  * Random histories of a fleet of three servers over one registry, with the promises that must hold in all of them: at
  * most one owner, epochs only rise, MSN never goes back, a healthy publisher is never displaced, a dead one always is,
- * a signed session never becomes public.
+ * a signed session never becomes public, nobody who lives is reaped, each transition makes one event, in order.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FleetWorld } from './fleet_world.ts';
+import type { FleetStep } from './fleet_parts.ts';
 import type { MakeRegistry } from './registry_under_test.ts';
 
 const server = fc.nat(2);
@@ -28,6 +29,7 @@ const step = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('restartEncoder' as const), server, stream }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('loseReply' as const), server, stream }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('crash' as const), server }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cutOff' as const), server }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('reconnect' as const), server }) },
@@ -43,11 +45,26 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('empty' as const) }) },
 );
 
-export function registryModel(name: string, makeRegistry: MakeRegistry, options: { readonly runs: number }): void {
+export interface ModelOptions {
+  readonly runs: number;
+  /** Steps of a history at most; 40 unless given. */
+  readonly steps?: number;
+  /** Every history contains a silence of so many ms of the registry's time. */
+  readonly silenceMs?: number;
+}
+
+function histories({ steps = 40, silenceMs }: ModelOptions) {
+  const plain = fc.array(step, { minLength: 5, maxLength: steps, size: 'max' });
+  if (silenceMs === undefined) return plain;
+  const silence: FleetStep = { do: 'advance', ms: silenceMs };
+  return fc.tuple(plain, fc.nat(steps)).map(([all, at]): FleetStep[] => all.toSpliced(at % all.length, 0, silence));
+}
+
+export function registryModel(name: string, makeRegistry: MakeRegistry, options: ModelOptions): void {
   describe(`a fleet on the registry, ${name}`, () => {
     test(`keeps its promises in ${options.runs} random histories`, { timeout: 300_000 }, async () => {
-      const histories = await fc.check(
-        fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40, size: 'max' }), async (steps) => {
+      const details = await fc.check(
+        fc.asyncProperty(histories(options), async (steps) => {
           const made = await makeRegistry();
           try {
             const world = new FleetWorld(made);
@@ -60,7 +77,7 @@ export function registryModel(name: string, makeRegistry: MakeRegistry, options:
         }),
         { numRuns: options.runs },
       );
-      expect(histories.failed ? fc.defaultReportMessage(histories) : '').toBe('');
+      expect(details.failed ? `${fc.defaultReportMessage(details)}\n${String(details.errorInstance)}` : '').toBe('');
     });
   });
 }
