@@ -47,17 +47,21 @@ async function claimWith(state: OwnerState, leaseAgeMs: number) {
     },
   };
   const reply = await createTakeoverControl(control, () => Promise.resolve(state)).claim(REQUEST);
-  return { outcome: reply.outcome, calls: requests.length };
+  const isHealthy = reply.outcome === 'owned' && reply.ownerHealthy === true;
+  return { outcome: reply.outcome, isHealthy, calls: requests.length };
 }
 
 test.each([
   ['healthy', 0, 'owned'],
   ['healthy', 120_000, 'owned'],
+  ['gone', 4_900, 'owned'],
+  ['gone', 5_100, 'granted'],
   ['unreachable', 7_900, 'owned'],
   ['unreachable', 8_100, 'granted'],
   ['letting-go', 0, 'granted'],
 ] as const)('an owner that is %s, its lease %i ms old: %s', async (state, leaseAgeMs, outcome) => {
-  expect(await claimWith(state, leaseAgeMs)).toEqual({ outcome, calls: outcome === 'granted' ? 2 : 1 });
+  const calls = outcome === 'granted' ? 2 : 1;
+  expect(await claimWith(state, leaseAgeMs)).toEqual({ outcome, calls, isHealthy: state === 'healthy' });
 });
 
 const servers: http.Server[] = [];
@@ -101,8 +105,10 @@ test.each([
   expect(await askOwnerOverHttp({ mediaToken: undefined })(address, SHOW)).toBe(state);
 });
 
-test('silence and a closed port are unreachable', async () => {
+test('silence is unreachable, and behind a closed port is nobody', async () => {
   const ask = askOwnerOverHttp({ mediaToken: undefined, timeoutMs: 50 });
   expect(await ask(await ownerThat(() => undefined), SHOW)).toBe('unreachable');
-  expect(await ask({ private: 'http://127.0.0.1:1' }, SHOW)).toBe('unreachable');
+  const closed = await ownerThat(() => undefined);
+  await new Promise((resolve) => servers.at(-1)?.close(resolve));
+  expect(await ask(closed, SHOW)).toBe('gone');
 });

@@ -6,14 +6,21 @@ import type { StreamId } from '../contracts/ids.ts';
 import type { ClaimReply, ServerAddress } from '../contracts/registry.ts';
 import type { Control } from './control.ts';
 
-/** `healthy`: its publisher is there. `letting-go`: it serves the stream no more, or its publisher is away. */
-export type OwnerState = 'healthy' | 'letting-go' | 'unreachable';
+/**
+ * `healthy`: its publisher is there. `letting-go`: it serves the stream no more, or its publisher is away. `gone`: its
+ * machine answers that nothing listens there. `unreachable`: nothing answers, or nothing that makes sense.
+ */
+export type OwnerState = 'healthy' | 'letting-go' | 'gone' | 'unreachable';
 
 /** Never rejects. */
 export type AskOwner = (address: ServerAddress, streamId: StreamId) => Promise<OwnerState>;
 
-/** A server that does not answer is given up when the registry has not heard of it either for this long, ms. */
-const OLD_LEASE_MS = 8_000;
+/**
+ * A server that does not answer is given up when the registry has not heard of it either for this long, ms: sooner when
+ * its port is closed, for then its program has ended; it must have missed a heartbeat nevertheless, so that a firewall
+ * which refuses is no death sentence (docs/decisions/0010).
+ */
+const OLD_LEASE_MS = { gone: 5_000, unreachable: 8_000 } as const;
 
 /**
  * `claim` answers `owned` only while the owner may be alive; ask again then.
@@ -30,8 +37,9 @@ export function createTakeoverControl(control: Control, askOwner: AskOwner): Con
       const reply = await control.claim(request);
       if (reply.outcome !== 'owned' || request.replaces !== undefined) return reply;
       const state = await askOwner(reply.ownerAddress, request.streamId);
-      const gone = state === 'letting-go' || (state === 'unreachable' && reply.leaseAgeMs > OLD_LEASE_MS);
-      return gone ? control.claim({ ...request, replaces: reply.ownerEpoch }) : reply;
+      const isGivenUp = state === 'letting-go' || (state !== 'healthy' && reply.leaseAgeMs > OLD_LEASE_MS[state]);
+      if (isGivenUp) return control.claim({ ...request, replaces: reply.ownerEpoch });
+      return { ...reply, ownerHealthy: state === 'healthy' };
     },
   };
 }
@@ -64,9 +72,15 @@ export function askOwnerOverHttp({ mediaToken, timeoutMs = TIMEOUT_MS }: AskOwne
       const status: unknown = await reply.json();
       const state = typeof status === 'object' && status !== null && 'state' in status ? status.state : undefined;
       return state === 'live' || state === 'starting' ? 'healthy' : 'letting-go';
-    } catch {
-      // Refused, reset, late, or no status at all: what counts is that nobody there could say that it is alive.
-      return 'unreachable';
+    } catch (error) {
+      // Reset, late, or no status at all: what counts is that nobody there could say that it is alive.
+      return isRefused(error) ? 'gone' : 'unreachable';
     }
   };
+}
+
+/** What `fetch` throws when the machine answers that the port is closed. */
+function isRefused(error: unknown): boolean {
+  const cause = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
+  return cause?.code === 'ECONNREFUSED';
 }

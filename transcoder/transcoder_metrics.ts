@@ -4,6 +4,8 @@
 import { Counter, Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
 import type { IngestCounters } from './ingest/ingest_counters.ts';
+import { registerRecordingMetrics } from './record/recording_metrics.ts';
+import { registerRelayMetrics } from './relay/relay_metrics.ts';
 import type { Transcoder } from './transcoder.ts';
 
 type Plain = { [Key in keyof IngestCounters]: IngestCounters[Key] extends number ? Key : never }[keyof IngestCounters];
@@ -11,6 +13,8 @@ type Plain = { [Key in keyof IngestCounters]: IngestCounters[Key] extends number
 const PLAIN: Readonly<Record<Plain, readonly [name: string, help: string]>> = {
   connections: ['connections_total', 'TCP connections that publishers opened.'],
   passedOn: ['passed_on_total', 'Connections that were passed on to another transcoder.'],
+  passOnDeclined: ['pass_on_declined_total', 'Offers of a connection that another transcoder did not take.'],
+  fromPeers: ['from_peers_total', 'Connections that another transcoder passed on to this one.'],
   publishes: ['publishes_total', 'Publishers that were let in.'],
   goodbyes: ['goodbyes_total', 'Publishers that said goodbye.'],
   lost: ['lost_total', 'Publishers whose connection was lost.'],
@@ -21,11 +25,15 @@ const PLAIN: Readonly<Record<Plain, readonly [name: string, help: string]>> = {
   socketErrors: ['socket_errors_total', 'Sockets that failed before they became a connection.'],
 };
 
-/** Registers `headwater_ingest_…` and `headwater_streams` on `registry`. */
-export function registerTranscoderMetrics(
-  registry: Registry,
-  { ingest, hub }: Pick<Transcoder, 'ingest' | 'hub'>,
-): void {
+/** Registers all that a transcoder counts on `registry`. */
+export function registerTranscoderMetrics(registry: Registry, transcoder: Transcoder): void {
+  registerIngestMetrics(registry, transcoder.ingest);
+  registerStreamMetrics(registry, transcoder);
+  registerRelayMetrics(registry, transcoder.relays);
+  registerRecordingMetrics(registry, transcoder.recorder);
+}
+
+function registerIngestMetrics(registry: Registry, ingest: Transcoder['ingest']): void {
   for (const [key, [name, help]] of Object.entries(PLAIN) as [Plain, readonly [string, string]][]) {
     registry.registerMetric(
       new Counter({
@@ -58,6 +66,19 @@ export function registerTranscoderMetrics(
   }
   registry.registerMetric(
     new Gauge({
+      name: 'headwater_ingest_open_connections',
+      help: 'Open connections, live or not.',
+      registers: [],
+      collect() {
+        this.set(ingest.connectionCount);
+      },
+    }),
+  );
+}
+
+function registerStreamMetrics(registry: Registry, { hub, streams, maxStreams }: Transcoder): void {
+  registry.registerMetric(
+    new Gauge({
       name: 'headwater_streams',
       help: 'Sessions that have not ended, by state.',
       labelNames: ['state'],
@@ -71,12 +92,28 @@ export function registerTranscoderMetrics(
   );
   registry.registerMetric(
     new Gauge({
-      name: 'headwater_ingest_open_connections',
-      help: 'Open connections, live or not.',
+      name: 'headwater_max_streams',
+      help: 'Sessions that this transcoder takes at once.',
       registers: [],
       collect() {
-        this.set(ingest.connectionCount);
+        this.set(maxStreams);
       },
     }),
   );
+  for (const [key, name, help] of [
+    ['encoderStarts', 'starts_total', 'FFmpeg runs that were begun for ladders.'],
+    ['encoderFailures', 'failures_total', 'FFmpeg runs for ladders that ended by themselves or gave nonsense.'],
+  ] as const) {
+    registry.registerMetric(
+      new Counter({
+        name: `headwater_encoder_${name}`,
+        help,
+        registers: [],
+        collect() {
+          this.reset();
+          this.inc(streams[key]);
+        },
+      }),
+    );
+  }
 }

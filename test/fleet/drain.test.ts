@@ -1,6 +1,6 @@
 /**
- * Servers that go: SIGTERM hands running streams over to another one while viewers watch; a server that is alone ends
- * its shows; one that a person drains lets them run out.
+ * Servers that go: one that a person drains lets its shows run out, one that is alone ends them. Handing streams over is
+ * in fleet.test.ts.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../one_machine/eventually.ts';
@@ -8,30 +8,24 @@ import { PacedPublisher } from '../one_machine/paced_publisher.ts';
 import { makeTestSource } from '../one_machine/test_source.ts';
 import type { TestSource } from '../one_machine/test_source.ts';
 import { Fleet, keyOf } from './fleet.ts';
-import { RetryingPublisher } from './retrying_publisher.ts';
-
-/** FAULTS row 22: within this time the streams are handed over, ms. */
-const HANDED_OVER_MS = 45_000;
-/** As for a publisher that is reset and comes back elsewhere, FAULTS row 13. */
-const STALL_MS = 12_000;
-const MOVING = ['one', 'two', 'three'];
 
 let source: TestSource;
 let fleet: Fleet;
-const publishers: RetryingPublisher[] = [];
+const isFull = process.env['HW_TEST_FULL'] === '1';
 
 beforeAll(async () => {
+  if (!isFull) return;
   source = await makeTestSource();
-  fleet = await Fleet.start({ streamIds: [...MOVING, 'stays', 'elsewhere', 'lonely'], transcoders: 2 });
+  fleet = await Fleet.start({ streamIds: ['stays', 'elsewhere', 'lonely'], transcoders: 2 });
 });
 
 afterAll(async () => {
-  await Promise.all(publishers.map((publisher) => publisher.stop()));
-  await fleet.close();
+  if (isFull) await fleet.close();
 });
 
 describe('a server that goes', () => {
-  test('by the word of a person lets its shows run out, and passes newcomers on', async () => {
+  test('by the word of a person lets its shows run out, and passes newcomers on', async (context) => {
+    if (!isFull) context.skip('needs script/test --full');
     const stays = await PacedPublisher.start({ port: fleet.rtmpPort(1), key: keyOf('stays'), source });
     const viewer = fleet.follow('stays');
     await viewer.waitForSegments(1, 20_000);
@@ -48,39 +42,9 @@ describe('a server that goes', () => {
     await Promise.all([stays.sayGoodbye(), newcomer.sayGoodbye()]);
   });
 
-  test('by SIGTERM hands its streams over to another one, and serves on', async () => {
-    const ports = [fleet.rtmpPort(0), fleet.rtmpPort(1)];
-    for (const streamId of MOVING) publishers.push(new RetryingPublisher({ ports, key: keyOf(streamId), source }));
-    await Promise.all(publishers.map((publisher) => publisher.publishing));
-    const viewers = MOVING.map((streamId) => fleet.follow(streamId, '180p', true));
-    await Promise.all(viewers.map((viewer) => viewer.waitForSegments(3, 30_000)));
-    const before = await Promise.all(MOVING.map((streamId) => fleet.status(streamId)));
-    const leaving = fleet.transcoder(0);
-    const askedAtMs = performance.now();
-    leaving.child.kill('SIGTERM');
-    await Promise.all(
-      viewers.map((viewer) =>
-        viewer.waitFor('2 segments of the other server', HANDED_OVER_MS, () => {
-          return (viewer.epochs[1]?.segments.length ?? 0) >= 2;
-        }),
-      ),
-    );
-    expect(performance.now() - askedAtMs).toBeLessThan(HANDED_OVER_MS);
-    const after = await Promise.all(MOVING.map((streamId) => fleet.status(streamId)));
-    expect(after.map((status) => status?.sessionId)).toEqual(before.map((status) => status?.sessionId));
-    const quiet = viewers.map((viewer) => Math.round(viewer.longestQuietMs));
-    console.info(`handed over: quiet for ${quiet.join(', ')} ms`);
-    for (const viewer of viewers) {
-      expect(viewer.longestQuietMs).toBeLessThan(STALL_MS);
-      expect(viewer.epochs).toHaveLength(2);
-      expect(await viewer.verdict()).toEqual([]);
-    }
-    // Viewers who are behind still get what was made there.
-    expect(leaving.child.exitCode).toBeNull();
-    await leaving.stop('SIGINT');
-  });
-
-  test('as the last one ends its shows, and serves their last segments', async () => {
+  test('as the last one ends its shows, and serves their last segments', async (context) => {
+    if (!isFull) context.skip('needs script/test --full');
+    await fleet.transcoder(0).stop('SIGKILL');
     await eventually('t2 knows that it is alone', 15_000, async () => {
       return (await fleet.redis.nodes[0]?.zcard('hw:{fleet}:load')) === 1;
     });

@@ -1,6 +1,4 @@
 /** Ingest over real sockets: who is let in, who is refused, and how that is said. */
-import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { PublishEnd } from '../../transcoder/ingest/publisher.ts';
 import { RtmpPublisher } from '../rtmp_publisher.ts';
@@ -139,25 +137,6 @@ describe('the way in', () => {
     expect(only(streams).request.clientAddress).toBe('198.51.100.7');
     await expect(RtmpPublisher.publish({ port, key: 'key' })).rejects.toThrow('closed');
     expect(server.counters.protocolErrors.proxy).toBe(1);
-  });
-
-  test('a connection can be passed on untouched', async () => {
-    let passed: Socket | undefined;
-    const { port, server } = await start({
-      passOn: (socket) => {
-        passed = socket;
-        return true;
-      },
-    });
-    const { socket } = await rawConnection(port);
-    socket.write('first bytes');
-    await expect.poll(() => passed?.isPaused()).toBe(true);
-    const read = once(passed as Socket, 'data');
-    passed?.resume();
-    const [data] = (await read) as [Buffer];
-    expect(data.toString()).toBe('first bytes');
-    passed?.destroy();
-    expect(server.counters).toMatchObject({ passedOn: 1, connections: 0 });
   });
 
   test('RTMPS, also behind PROXY protocol', async () => {

@@ -128,11 +128,14 @@ export function publish(name: string | Buffer, messageStreamId = 1): Buffer {
   return command('publish', 5, [amf.null(), value, amf.string('live')], messageStreamId);
 }
 
-/** Everything from the first byte to publish, in OBS's order, sent without waiting. */
-export function publishing(key: string, app = 'stream'): Buffer {
+/**
+ * Everything from the first byte to publish, in OBS's order, sent without waiting.
+ * @param extra of the command object of connect
+ */
+export function publishing(key: string, app = 'stream', extra: Readonly<Record<string, Buffer>> = {}): Buffer {
   return Buffer.concat([
     handshake(),
-    connect(app),
+    connect(app, extra),
     command('releaseStream', 2, [amf.null(), amf.string(key)]),
     command('FCPublish', 3, [amf.null(), amf.string(key)]),
     createStream(),

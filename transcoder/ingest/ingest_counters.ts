@@ -20,12 +20,18 @@ export const REFUSAL_REASONS = [
   'bitrate',
   'by-stream',
   'shutdown',
+  'peer',
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
 export interface IngestCounters {
   connections: number;
+  /** Taken by a peer. */
   passedOn: number;
+  /** Offers that a peer did not take. */
+  passOnDeclined: number;
+  /** Connections that a peer passed on to this server. */
+  fromPeers: number;
   /** Publish.Start sent. */
   publishes: number;
   goodbyes: number;
@@ -51,6 +57,8 @@ export function createIngestCounters(): IngestCounters {
   return {
     connections: 0,
     passedOn: 0,
+    passOnDeclined: 0,
+    fromPeers: 0,
     publishes: 0,
     goodbyes: 0,
     lost: 0,

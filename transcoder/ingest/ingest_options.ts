@@ -1,7 +1,6 @@
 /**
  * What ingest can be told: limits, times and places, with the defaults that production uses.
  */
-import type { Socket } from 'node:net';
 import type { AcceptPublisher } from './publisher.ts';
 
 /** Where ingest logs. Fields hold addresses, connection names, codes and counts; never a key, a name, a query or AMF. */
@@ -101,6 +100,16 @@ export const DEFAULT_INGEST_TIMINGS: IngestTimings = {
   keepAliveMs: 10_000,
 };
 
+/** How ingest passes connections on to other servers: docs/architecture.md, "Where new publishers go". */
+export interface IngestFleet {
+  /** Where a fresh connection from this address goes (`host:port`, best first); none: it stays here. */
+  readonly passOnTo: (clientAddress: string) => readonly string[];
+  /** May a connection come that a peer passes on? If not it is closed unread, and the peer looks further. */
+  readonly takesMore: () => boolean;
+  /** Proves to a server that a peer passed a connection on; the same in the whole fleet. */
+  readonly secret: string;
+}
+
 export interface IngestOptions {
   readonly accept: AcceptPublisher;
   readonly logger: IngestLogger;
@@ -116,11 +125,8 @@ export interface IngestOptions {
   readonly apps?: readonly string[];
   readonly limits?: Partial<IngestLimits>;
   readonly timings?: Partial<IngestTimings>;
-  /**
-   * Asked for every fresh TCP connection before a byte of it was read (the socket is paused). True: it was handed to a
-   * peer, ingest forgets it.
-   */
-  readonly passOn?: (socket: Socket) => boolean;
+  /** Peers that take publishers off this server, and that this one takes them from. */
+  readonly fleet?: IngestFleet;
   /** Milliseconds on a clock that never goes back. */
   readonly monotonicMs?: () => number;
 }

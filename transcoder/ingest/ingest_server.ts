@@ -14,6 +14,8 @@ import type { IngestCounters } from './ingest_counters.ts';
 import { DEFAULT_INGEST_LIMITS, DEFAULT_INGEST_TIMINGS } from './ingest_options.ts';
 import type { IngestOptions } from './ingest_options.ts';
 import { LogBudget } from './log_budget.ts';
+import { PassedConnection } from './passed_connection.ts';
+import { PROXY_FIRST_BYTE, readPassedOn, writePassedOnHeader } from './passed_on_header.ts';
 import { parseProxyHeader, plainAddress } from './proxy_protocol.ts';
 import { RtmpConnection } from './rtmp_connection.ts';
 import type { ConnectionContext } from './rtmp_connection.ts';
@@ -42,6 +44,8 @@ class Arrival implements TableEntry {
   readonly openedAtMs: number;
   address: string | undefined;
   connection: RtmpConnection | undefined;
+  /** It goes through to a peer, or is being offered to some. */
+  passed: PassedConnection | undefined;
 
   constructor(socket: Socket, openedAtMs: number, address: string | undefined) {
     this.socket = socket;
@@ -50,16 +54,23 @@ class Arrival implements TableEntry {
   }
 
   get pending(): boolean {
-    return this.connection?.pending ?? true;
+    return this.connection?.pending ?? this.passed?.taken !== true;
   }
 
   get displaceable(): boolean {
-    return this.connection?.displaceable ?? true;
+    return this.connection?.displaceable ?? this.passed?.taken !== true;
   }
 
   displace(): void {
-    if (this.connection === undefined) this.socket.destroy();
-    else this.connection.displace();
+    if (this.connection !== undefined) this.connection.displace();
+    else if (this.passed === undefined) this.socket.destroy();
+    else this.passed.close();
+  }
+
+  /** The server stops. */
+  shutdown(): void {
+    if (this.connection === undefined) this.displace();
+    else this.connection.shutdown();
   }
 }
 
@@ -70,6 +81,7 @@ class GuardedIngestServer implements IngestServer {
   readonly #table: ConnectionTable<Arrival>;
   readonly #plain: Server;
   readonly #secure: Server | undefined;
+  readonly #secureContext: SecureContext | undefined;
   readonly #idPrefix = randomBytes(3).toString('hex');
   #connections = 0;
   #ticker: NodeJS.Timeout | undefined;
@@ -93,7 +105,8 @@ class GuardedIngestServer implements IngestServer {
     this.#plain = this.#createListener(undefined);
     if (options.tls !== undefined) {
       const { cert, key } = options.tls;
-      this.#secure = this.#createListener(createSecureContext({ cert, key, minVersion: 'TLSv1.2' }));
+      this.#secureContext = createSecureContext({ cert, key, minVersion: 'TLSv1.2' });
+      this.#secure = this.#createListener(this.#secureContext);
     }
   }
 
@@ -125,10 +138,7 @@ class GuardedIngestServer implements IngestServer {
   async #closeAll(): Promise<void> {
     // Not awaited: a listener counts as open as long as a connection that was passed on lives.
     for (const server of [this.#plain, this.#secure]) if (server?.listening === true) server.close();
-    for (const arrival of this.#table) {
-      if (arrival.connection === undefined) arrival.socket.destroy();
-      else arrival.connection.shutdown();
-    }
+    for (const arrival of this.#table) arrival.shutdown();
     if (this.#table.size > 0) {
       await new Promise<void>((resolve) => {
         this.#emptied = resolve;
@@ -158,10 +168,6 @@ class GuardedIngestServer implements IngestServer {
   }
 
   #arrive(socket: Socket, secureContext: SecureContext | undefined): void {
-    if (this.#options.passOn?.(socket) === true) {
-      this.counters.passedOn += 1;
-      return;
-    }
     this.counters.connections += 1;
     const peer = socket.remoteAddress;
     const closing = this.#closed !== undefined;
@@ -182,7 +188,7 @@ class GuardedIngestServer implements IngestServer {
       return;
     }
     socket.once('close', () => this.#depart(arrival));
-    if (proxied) this.#readProxyHeader(arrival, address, secureContext);
+    if (proxied || this.#options.fleet !== undefined) this.#readHead(arrival, address, secureContext);
     else this.#startConnection(arrival, address, secureContext);
   }
 
@@ -191,37 +197,95 @@ class GuardedIngestServer implements IngestServer {
     if (this.#table.size === 0) this.#emptied?.();
   }
 
-  #refuseArrival(arrival: Arrival, reason: 'connections' | 'address' | 'slow-handshake'): void {
+  #refuseArrival(arrival: Arrival, reason: 'connections' | 'address' | 'slow-handshake' | 'peer'): void {
     this.counters.refused[reason] += 1;
     arrival.socket.destroy();
   }
 
-  #readProxyHeader(arrival: Arrival, peer: string, secureContext: SecureContext | undefined): void {
+  /** Reads a PROXY protocol header if there is one: the load balancer's, or that of a peer which passes on. */
+  #readHead(arrival: Arrival, peer: string, secureContext: SecureContext | undefined): void {
     const { socket } = arrival;
     let received = Buffer.alloc(0);
+    const done = (length: number): void => {
+      socket.off('data', read);
+      socket.pause();
+      if (length < received.length) socket.unshift(received.subarray(length));
+    };
     const read = (data: Buffer): void => {
       received = Buffer.concat([received, data]);
       try {
+        if (this.#options.proxyProtocol !== true && received[0] !== PROXY_FIRST_BYTE) {
+          done(0);
+          this.#place(arrival, peer, secureContext);
+          return;
+        }
         const header = parseProxyHeader(received);
         if (header === undefined) return;
-        socket.off('data', read);
-        socket.pause();
-        socket.unshift(received.subarray(header.length));
-        arrival.address = header.sourceAddress ?? peer;
-        if (this.#table.admitAddress(arrival)) this.#startConnection(arrival, arrival.address, secureContext);
-        else this.#refuseArrival(arrival, 'address');
+        done(header.length);
+        this.#proxied(arrival, header.sourceAddress ?? peer, received.subarray(0, header.length), secureContext);
       } catch (error) {
         if (!(error instanceof RtmpProtocolError)) throw error;
         this.counters.protocolErrors[error.errorClass] += 1;
-        this.#context.logger.warn(
-          { peer, problem: error.message },
-          'ingest: connection without PROXY protocol destroyed',
-        );
+        this.#context.logger.warn({ peer, problem: error.message }, 'ingest: bad PROXY protocol, connection destroyed');
         socket.destroy();
       }
     };
     socket.on('data', read);
     socket.resume();
+  }
+
+  #proxied(arrival: Arrival, address: string, header: Buffer, secureContext: SecureContext | undefined): void {
+    const { fleet, proxyProtocol } = this.#options;
+    const passedOn = fleet === undefined ? undefined : readPassedOn(header, fleet.secret);
+    if (passedOn === undefined && proxyProtocol !== true) {
+      throw new RtmpProtocolError('proxy', 'a PROXY protocol header that no peer wrote');
+    }
+    arrival.address = address;
+    if (!this.#table.admitAddress(arrival)) {
+      this.#refuseArrival(arrival, 'address');
+      return;
+    }
+    if (passedOn === undefined || fleet === undefined) {
+      this.#place(arrival, address, secureContext);
+      return;
+    }
+    // Never passed on again: what a peer knows of us may be some seconds old.
+    const context = passedOn.secure ? this.#secureContext : undefined;
+    if (!fleet.takesMore() || (passedOn.secure && context === undefined)) {
+      this.#refuseArrival(arrival, 'peer');
+      return;
+    }
+    this.counters.fromPeers += 1;
+    this.#startConnection(arrival, address, context);
+  }
+
+  /** Here, or on a peer. */
+  #place(arrival: Arrival, address: string, secureContext: SecureContext | undefined): void {
+    const { fleet } = this.#options;
+    const peers = fleet?.passOnTo(address) ?? [];
+    if (fleet === undefined || peers.length === 0) {
+      this.#startConnection(arrival, address, secureContext);
+      return;
+    }
+    const { logger, monotonicMs } = this.#context;
+    arrival.passed = new PassedConnection({
+      socket: arrival.socket,
+      peers,
+      header: writePassedOnHeader({ address, secure: secureContext !== undefined }, fleet.secret),
+      monotonicMs,
+      onTaken: (peer) => {
+        this.counters.passedOn += 1;
+        logger.info({ clientAddress: address, peer }, 'ingest: passed on to a peer');
+      },
+      onDeclined: (peer) => {
+        this.counters.passOnDeclined += 1;
+        logger.info({ clientAddress: address, peer }, 'ingest: a peer did not take a connection');
+      },
+      onReturned: () => {
+        arrival.passed = undefined;
+        this.#startConnection(arrival, address, secureContext);
+      },
+    });
   }
 
   #startConnection(arrival: Arrival, clientAddress: string, secureContext: SecureContext | undefined): void {
@@ -249,6 +313,7 @@ class GuardedIngestServer implements IngestServer {
     const nowMs = this.#context.monotonicMs();
     for (const arrival of this.#table) {
       if (arrival.connection !== undefined) arrival.connection.tick(nowMs);
+      else if (arrival.passed !== undefined) arrival.passed.tick(nowMs);
       else if (nowMs - arrival.openedAtMs >= this.#context.timings.handshakeMs) {
         this.#refuseArrival(arrival, 'slow-handshake');
       }

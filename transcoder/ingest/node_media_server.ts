@@ -83,6 +83,17 @@ export class GuardedRtmp extends Rtmp {
     });
   }
 
+  /** Enhanced RTMP 2, "Reconnect Request": to the same URL, since none is named. */
+  sendReconnectRequest(description: string): void {
+    const code = 'NetConnection.Connect.ReconnectRequest';
+    this.sendInvokeMessage(0, {
+      cmd: 'onStatus',
+      transId: 0,
+      cmdObj: null,
+      info: { level: 'status', code, description: ascii(description) },
+    });
+  }
+
   /** An empty `_result`. */
   acknowledgeCommand(transactionId: number): void {
     this.sendInvokeMessage(0, { cmd: '_result', transId: transactionId, cmdObj: null, info: undefined });

@@ -24,6 +24,8 @@ export interface PublisherConnection {
   readonly silentForMs: number;
   /** True for one that makes way for any other publisher of its stream, such as a test picture. */
   readonly yields?: boolean;
+  /** Asks an encoder that understands it (Enhanced RTMP) to connect again, while it goes on sending. False: it does not. */
+  requestReconnect?(description: string): boolean;
   /** Tells the publisher why (onStatus, level error) and closes. `code` is a NetStream code such as `NetStream.Publish.Rejected`. */
   reject(code: string, description: string): void;
   /** Closes without a word. */

@@ -114,6 +114,15 @@ export class RtmpConnection implements PublisherConnection {
     return this.#session.state !== 'live' && this.#session.state !== 'authorising';
   }
 
+  requestReconnect(description: string): boolean {
+    if (this.#closing) return false;
+    let asked = false;
+    this.#guard(() => {
+      asked = this.#session.requestReconnect(description);
+    });
+    return asked;
+  }
+
   reject(code: string, description: string): void {
     this.#reject('by-stream', code, description);
   }

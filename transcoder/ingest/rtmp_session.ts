@@ -43,6 +43,8 @@ export interface RtmpSessionOptions {
   readonly handlers: RtmpSessionHandlers;
 }
 
+/** Bit of `capsEx`: the encoder understands a request to connect again (Enhanced RTMP 2, "CapsExMask"). */
+const CAPS_EX_RECONNECT = 1;
 const MAX_CONTROL_BYTES = 64;
 const DEFAULT_WINDOW = 2_500_000;
 /** A peer that asks for an acknowledgement of every byte gets one per this many. */
@@ -57,6 +59,7 @@ export class RtmpSession {
   readonly #timestamps = new TimestampUnwrapper();
   #state: RtmpSessionState = 'connecting';
   #connect: ConnectTarget | undefined;
+  #mayReconnect = false;
   #commands = 0;
   /** Message stream of the publish command. */
   #publishStreamId = 0;
@@ -123,6 +126,13 @@ export class RtmpSession {
     this.#rtmp.sendStreamBegin(this.#publishStreamId);
     this.#rtmp.sendStatus(this.#publishStreamId, 'status', 'NetStream.Publish.Start', 'Publishing.');
     this.#reader.resume();
+  }
+
+  /** Asks a live publisher to connect again, and goes on with it. False: it said that it cannot. */
+  requestReconnect(description: string): boolean {
+    if (this.#state !== 'live' || !this.#mayReconnect) return false;
+    this.#rtmp.sendReconnectRequest(description);
+    return true;
   }
 
   /** Tells the publisher why and takes nothing more. */
@@ -298,6 +308,8 @@ export class RtmpSession {
       this.#handlers.refused('app', 'NetConnection.Connect.InvalidApp');
       return;
     }
+    const capsEx = commandObject.get('capsEx');
+    this.#mayReconnect = typeof capsEx === 'number' && (capsEx & CAPS_EX_RECONNECT) !== 0;
     this.#rtmp.acceptConnect(transaction);
     this.#state = 'idle';
   }

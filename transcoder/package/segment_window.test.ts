@@ -392,3 +392,49 @@ describe('StreamWindowView', () => {
     await waiting;
   });
 });
+
+describe('an heir, whose session was published elsewhere before', () => {
+  const carryOn = { nextMsn: 200, discontinuitySequence: 7, programDateTimeEndMs: START - 5000 };
+
+  test('begins with gaps over the time that nobody knows anything of', async () => {
+    const window = makeWindow({ carryOn, resumed: true });
+    appendSegments(window.startEpoch(FIRST, ANCHOR), 0, 2);
+    const text = await playlist(window);
+    expect(outline(text).slice(0, 11)).toEqual([
+      '#EXT-X-MEDIA-SEQUENCE:200',
+      '#EXT-X-DISCONTINUITY-SEQUENCE:7',
+      '#EXT-X-DISCONTINUITY',
+      '#EXT-X-MAP:URI="../1000/720p/init.mp4"',
+      '#EXT-X-GAP',
+      '../1000/720p/200.m4s',
+      '#EXT-X-GAP',
+      '../1000/720p/201.m4s',
+      '#EXT-X-GAP',
+      '../1000/720p/202.m4s',
+      '../1000/720p/203.m4s',
+    ]);
+    const dates = [...text.matchAll(/PROGRAM-DATE-TIME:(.*)/g)].map(([, date]) => Date.parse(date ?? '') - START);
+    expect(dates).toEqual([-5000, -3333, -1667, 0, 2000]);
+    expect(outline(await playlist(window, LOW)).filter((line) => line === '#EXT-X-GAP')).toHaveLength(3);
+    expect([window.nextMsn, window.discontinuitySequence]).toEqual([205, 8]);
+  });
+
+  test.each([
+    ['nothing is missing', { ...carryOn, programDateTimeEndMs: START }, 200],
+    ['nothing was ever published', { ...carryOn, programDateTimeEndMs: 0 }, 200],
+    ['an hour is missing: a minute of gaps', { ...carryOn, programDateTimeEndMs: START - 3_600_000 }, 230],
+  ])('%s', (_, from, firstMsn) => {
+    const window = makeWindow({ carryOn: from, resumed: true });
+    appendSegments(window.startEpoch(FIRST, ANCHOR), 0, 1);
+    expect(window.track(HIGH)?.last?.msn).toBe(firstMsn);
+    expect(window.track(HIGH)?.last?.programDateTimeMs).toBe(START);
+  });
+
+  test('needs none in its later epochs', () => {
+    const window = makeWindow({ carryOn: { ...carryOn, programDateTimeEndMs: START }, resumed: true });
+    appendSegments(window.startEpoch(FIRST, ANCHOR), 0, 2);
+    const later = { mediaSeconds: 10, programDateTimeMs: START + 20_000 };
+    appendSegments(window.startEpoch(SECOND, later), 0, 1);
+    expect(window.track(HIGH)?.last?.msn).toBe(202);
+  });
+});

@@ -77,6 +77,7 @@ export class SegmentWindow {
   #version = 0;
   #discontinuities: number;
   #published: boolean;
+  #isPresentable = false;
 
   constructor(options: SegmentWindowOptions) {
     this.options = options;
@@ -141,6 +142,24 @@ export class SegmentWindow {
     return this.#trackList.reduce((sum, track) => sum + track.bytes, 0);
   }
 
+  /**
+   * Whether players may see it yet. An heir's playlist begins with gaps: it must hold as much media behind them as the
+   * place has that a player starts from after it stalled, or it would start in a gap and wait.
+   */
+  get isPresentable(): boolean {
+    if (this.#isPresentable) return true;
+    const { targetDuration, partTarget, partHoldBack = 3 * partTarget } = this.options;
+    const wanted = secondsToTicks(targetDuration + partHoldBack);
+    this.#isPresentable =
+      this.#state === 'ended' ||
+      this.#trackList.some((track) => {
+        const listed = track.listed();
+        const media = listed.reduce((sum, { gap, duration }) => sum + (gap ? 0 : duration), 0);
+        return track.lastCompleteMsn !== undefined && (listed[0]?.gap !== true || media >= wanted);
+      });
+    return this.#isPresentable;
+  }
+
   track(rendition: RenditionName): RenditionTrack | undefined {
     return this.#tracks.get(rendition);
   }
@@ -165,7 +184,11 @@ export class SegmentWindow {
     if (before !== undefined && epoch <= before) throw new RangeError(`got epoch ${epoch} after ${before}`);
     if (this.#state === 'ended') throw new RangeError(`got epoch ${epoch} after the end of the session`);
     this.#epoch?.close();
-    this.#epoch = new WindowEpoch(this.#internals, epoch, anchor, this.nextMsn, this.programDateTimeEndMs);
+    this.#epoch = new WindowEpoch(this.#internals, epoch, anchor, {
+      msn: this.nextMsn,
+      earliestMs: this.programDateTimeEndMs,
+      isHeir: this.options.resumed && this.#trackList.every((track) => track.last === undefined),
+    });
     return this.#epoch;
   }
 

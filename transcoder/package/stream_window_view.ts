@@ -49,7 +49,7 @@ export class StreamWindowView {
     const track = this.#window.track(rendition);
     if (track === undefined) return { outcome: 'not-found' };
     // A playlist of parts alone is one that hls.js calls empty.
-    await this.#until(() => track.lastCompleteMsn !== undefined, signal);
+    await this.#until(() => track.lastCompleteMsn !== undefined && this.#window.isPresentable, signal);
     const whole = track.lastCompleteMsn;
     if (whole === undefined) return { outcome: 'not-found' };
     const { msn, part } = request;

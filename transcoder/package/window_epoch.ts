@@ -3,7 +3,7 @@
  * its end leaves all renditions at the same number.
  */
 import type { Epoch } from '../../contracts/ids.ts';
-import { ticksToSeconds } from './media_time.ts';
+import { secondsToTicks, ticksToSeconds } from './media_time.ts';
 import type { RenditionTrack, WindowPart, WindowSegment } from './window_segment.ts';
 
 /** Ties the epoch's media time to the clock on the wall. */
@@ -36,10 +36,17 @@ export interface PartPlace {
   readonly hold: boolean;
 }
 
+/** Less than this between what is known and the first picture, ms, needs no gap: players overlook it. */
+const LEAST_LEAD_MS = 100;
+/** A player that waited longer than this begins anew, ms. */
+const MOST_LEAD_MS = 60_000;
+
 export class WindowEpoch {
   readonly epoch: Epoch;
-  /** MSN of the epoch's segment 0. */
-  readonly firstMsn: number;
+  /** MSN of the first thing that is published under this epoch. */
+  readonly #beginMsn: number;
+  /** How many gaps stand before segment 0 over the time that nobody knows anything of; undefined until it begins. */
+  #leadMsns: number | undefined;
   readonly #window: WindowInternals;
   readonly #anchor: EpochAnchor;
   /** No segment of this epoch is dated before this, ms. */
@@ -47,17 +54,30 @@ export class WindowEpoch {
   /** Programme times of recent segments: the first rendition to begin one sets it for all. */
   readonly #dates = new Map<number, number>();
   #shiftMs: number | undefined;
+  readonly #leadWanted: boolean;
   #discontinuity: boolean | undefined;
   #closed = false;
   /** Renditions that nothing is made for. */
   readonly #absent = new Set<RenditionTrack>();
 
-  constructor(window: WindowInternals, epoch: Epoch, anchor: EpochAnchor, firstMsn: number, earliestMs: number) {
+  /** @param from where the epoch begins; `isHeir`: what was published before it was published elsewhere */
+  constructor(
+    window: WindowInternals,
+    epoch: Epoch,
+    anchor: EpochAnchor,
+    from: { readonly msn: number; readonly earliestMs: number; readonly isHeir: boolean },
+  ) {
     this.#window = window;
     this.epoch = epoch;
     this.#anchor = anchor;
-    this.firstMsn = firstMsn;
-    this.#earliestMs = earliestMs;
+    this.#beginMsn = from.msn;
+    this.#earliestMs = from.earliestMs;
+    this.#leadWanted = from.isHeir && from.earliestMs > 0;
+  }
+
+  /** MSN of the epoch's segment 0. */
+  get firstMsn(): number {
+    return this.#beginMsn + (this.#leadMsns ?? 0);
   }
 
   get closed(): boolean {
@@ -73,6 +93,7 @@ export class WindowEpoch {
   appendPart(place: PartPlace, part: WindowPart): void {
     if (this.#closed) return;
     const track = this.#track(place.rendition);
+    if (this.#leadWanted && this.#leadMsns === undefined) this.#lead(place.segmentStart);
     const msn = this.firstMsn + place.segment;
     if (this.#lastMsn(track) < msn) {
       this.#completeOpen(track);
@@ -122,7 +143,36 @@ export class WindowEpoch {
 
   /** MSN of the newest segment of this epoch, or the one before its first. */
   #lastMsn(track: RenditionTrack): number {
-    return Math.max(track.last?.msn ?? -1, this.firstMsn - 1);
+    return Math.max(track.last?.msn ?? -1, this.#beginMsn - 1);
+  }
+
+  /**
+   * Gaps from the end of what is known of the session to the epoch's first picture: a player finds the place where it
+   * stopped by its date, which must lie inside the first playlist (hls.js loads nothing any more otherwise).
+   */
+  #lead(segmentStart: number): void {
+    const missingMs = Math.min(this.#dateOf(segmentStart) - this.#earliestMs, MOST_LEAD_MS);
+    const targetMs = ticksToSeconds(this.#window.targetTicks) * 1000;
+    this.#leadMsns = missingMs < LEAST_LEAD_MS ? 0 : Math.ceil(missingMs / targetMs);
+    const eachMs = this.#leadMsns === 0 ? 0 : missingMs / this.#leadMsns;
+    const beginMs = this.#dateOf(segmentStart) - missingMs;
+    for (const track of this.#window.tracks) {
+      for (let index = 0; index < this.#leadMsns; index += 1) {
+        this.#gap(track, this.#beginMsn + index, beginMs + index * eachMs, secondsToTicks(eachMs / 1000));
+      }
+    }
+  }
+
+  #gap(track: RenditionTrack, msn: number, programDateTimeMs: number, duration: number): void {
+    track.begin({
+      epoch: this.epoch,
+      msn,
+      programDateTimeMs,
+      discontinuity: this.#discontinuityAt(msn),
+      hold: false,
+    });
+    const gap = track.complete({ duration });
+    if (gap !== undefined) this.#window.completed(track, gap);
   }
 
   #completeOpen(track: RenditionTrack): boolean {
@@ -147,33 +197,29 @@ export class WindowEpoch {
       const programDateTimeMs =
         twin?.programDateTimeMs ??
         (before === undefined ? this.#earliestMs : before.programDateTimeMs + ticksToSeconds(before.duration) * 1000);
-      track.begin({
-        epoch: this.epoch,
-        msn,
-        programDateTimeMs,
-        discontinuity: this.#discontinuityAt(msn),
-        hold: false,
-      });
-      const gap = track.complete({ duration: twin?.duration ?? this.#window.targetTicks });
-      if (gap !== undefined) this.#window.completed(track, gap);
+      this.#gap(track, msn, programDateTimeMs, twin?.duration ?? this.#window.targetTicks);
     }
   }
 
   #discontinuityAt(msn: number): boolean {
     this.#discontinuity ??= this.#window.beginEpoch();
-    return this.#discontinuity && msn === this.firstMsn;
+    return this.#discontinuity && msn === this.#beginMsn;
   }
 
   /** Linear in media time within the epoch; the whole epoch is moved when it would begin before the last one's end. */
   #date(msn: number, segmentStart: number): number {
     const known = this.#dates.get(msn);
     if (known !== undefined) return known;
-    const linear = this.#anchor.programDateTimeMs + (ticksToSeconds(segmentStart) - this.#anchor.mediaSeconds) * 1000;
-    this.#shiftMs ??= Math.max(0, this.#earliestMs - linear);
-    const date = linear + this.#shiftMs;
+    const date = this.#dateOf(segmentStart);
     this.#dates.set(msn, date);
     if (this.#dates.size > 64) this.#dates.delete(Math.min(...this.#dates.keys()));
     return date;
+  }
+
+  #dateOf(segmentStart: number): number {
+    const linear = this.#anchor.programDateTimeMs + (ticksToSeconds(segmentStart) - this.#anchor.mediaSeconds) * 1000;
+    this.#shiftMs ??= Math.max(0, this.#earliestMs - linear);
+    return linear + this.#shiftMs;
   }
 
   #track(rendition: number): RenditionTrack {

@@ -42,6 +42,8 @@ export interface LaneOptions {
   readonly headers: () => readonly MediaTag[];
   readonly backlog: GopBuffer;
   readonly onLive: (run: EpochRun) => void;
+  /** A new FFmpeg stands in for one that failed, with media again. */
+  readonly onRecovered?: (reason: string, failures: number) => void;
   /** Nothing can be made of this source. One line for the publisher and the log. */
   readonly onGiveUp: (reason: string) => void;
 }
@@ -58,6 +60,8 @@ export class EncoderLane {
   #isClosing = false;
   #replaceReason: string | undefined;
   #failures = 0;
+  /** Why the last FFmpeg failed, until another one gives media. */
+  #failure: string | undefined;
   #openedAtMs = 0;
   #lastInputAtMs = 0;
   #hangMs = HANG_MS;
@@ -293,6 +297,8 @@ export class EncoderLane {
 
   #onFirstOutput(run: EpochRun): void {
     this.#lastRun = run;
+    if (this.#failure !== undefined) this.#options.onRecovered?.(this.#failure, this.#failures);
+    this.#failure = undefined;
     this.#options.onLive(run);
   }
 
@@ -300,6 +306,7 @@ export class EncoderLane {
     if (this.#run !== run) return;
     this.#leave(run);
     this.#failures += 1;
+    this.#failure = reason;
     this.#options.logger.error({ epoch: run.epoch, reason, failures: this.#failures }, 'the encoder failed');
     if (this.#failures > BACKOFF_MS.length) this.#giveUp(`the encoder failed ${this.#failures} times: ${reason}`);
     else this.#tryOpen();

@@ -26,6 +26,8 @@ export interface EpochRun {
   readonly epoch: Epoch;
   readonly plan: EncodePlan;
   readonly hasOutput: boolean;
+  /** Media that FFmpeg has not taken yet, ms. */
+  readonly lagMs: number;
   /** Monotonic ms of the last byte of what the plan is about (video, else audio) from FFmpeg's pipes, or of the start. */
   readonly lastOutputAtMs: number;
   /** @param tag on the epoch's timeline */

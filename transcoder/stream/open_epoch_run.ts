@@ -29,6 +29,9 @@ export interface RunDependencies {
 /** A pipe that gave more than this has given media and not only its header. */
 const HEADER_BYTES = 2048;
 
+/** The publisher's bitrate is known well enough after this much media, ms. */
+const RATE_KNOWN_MS = 2000;
+
 type Chunk = { readonly kind: 'video' | 'audio'; readonly index: number; readonly data: Buffer };
 
 class FfmpegRun implements EpochRun {
@@ -46,6 +49,9 @@ class FfmpegRun implements EpochRun {
   #ending = false;
   /** What FFmpeg still had is not wanted. */
   #killed = false;
+  #writtenBytes = 0;
+  /** On the epoch's timeline, ms. */
+  #writtenToMs = 0;
   #lastOutputAtMs: number;
   /** What the playlist waits for: sound alone is no progress where there should be a picture. */
   readonly #wanted: Chunk['kind'];
@@ -95,7 +101,14 @@ class FfmpegRun implements EpochRun {
     return this.#lastOutputAtMs;
   }
 
+  get lagMs(): number {
+    const spanMs = this.#writtenToMs - EPOCH_START_MS;
+    return spanMs < RATE_KNOWN_MS ? 0 : (this.#encoder.stats().bytesQueued * spanMs) / this.#writtenBytes;
+  }
+
   write(tag: MediaTag): void {
+    this.#writtenBytes += tag.body.length;
+    this.#writtenToMs = Math.max(this.#writtenToMs, tag.timestampMs);
     if (tag.kind === 'video' && this.#options.plan.followsSource) this.#announceKeyFrame(tag);
     this.#encoder.write(tag);
   }

@@ -13,16 +13,21 @@ import { GopBuffer } from './gop_buffer.ts';
 import { declaredGopFrames } from './gop_memory.ts';
 import { GopMeter } from './gop_meter.ts';
 import { SourceTracker } from './source_tracker.ts';
+import { UplinkMeter } from './uplink_meter.ts';
 
 export interface PublisherFeedOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** The uplink does not keep up: media that arrived per time that passed. */
+  readonly onSlow: (share: number) => void;
 }
 
 export class PublisherFeed {
   readonly tracker: SourceTracker;
   readonly backlog = new GopBuffer();
   readonly meter = new GopMeter();
+  readonly #uplink = new UplinkMeter();
+  readonly #onSlow: (share: number) => void;
   readonly #clock: Clock;
   readonly #logger: Logger;
   #lastMediaAtMs: number;
@@ -33,6 +38,7 @@ export class PublisherFeed {
   constructor(options: PublisherFeedOptions) {
     this.#clock = options.clock;
     this.#logger = options.logger;
+    this.#onSlow = options.onSlow;
     this.#lastMediaAtMs = options.clock.monotonicMs();
     this.#lastPictureAtMs = this.#lastMediaAtMs;
     this.tracker = new SourceTracker(options.clock);
@@ -58,10 +64,17 @@ export class PublisherFeed {
   }
 
   media(tag: MediaTag): void {
+    if (tag.kind === 'metadata') {
+      this.tracker.metadata(tag);
+      return;
+    }
     this.#lastMediaAtMs = this.#clock.monotonicMs();
     if (tag.kind === 'video') this.#lastPictureAtMs = this.#lastMediaAtMs;
-    if (tag.kind === 'metadata') this.tracker.metadata(tag);
-    else if (tag.kind === 'video') this.#video(tag);
+    if (tag.kind === 'video' || !this.tracker.hasVideo) {
+      const share = this.#uplink.media(tag.timestampMs, this.#lastMediaAtMs);
+      if (share !== undefined) this.#onSlow(share);
+    }
+    if (tag.kind === 'video') this.#video(tag);
     else this.#audio(tag);
   }
 

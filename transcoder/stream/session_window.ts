@@ -14,7 +14,7 @@ import { renderMultivariantPlaylist } from '../package/multivariant_playlist.ts'
 import { SegmentWindow } from '../package/segment_window.ts';
 import { StreamWindowView } from '../package/stream_window_view.ts';
 import type { PlaylistReply, StreamView } from '../serve/stream_view.ts';
-import type { SessionCompanions } from './session_companion.ts';
+import type { SessionCompanions, SessionEnd } from './session_companion.ts';
 
 /** AAC frames per second at 48 kHz: what the parts of audio alone are counted in. */
 const AAC_FRAMES_PER_SECOND = 48_000 / 1024;
@@ -31,6 +31,7 @@ export interface SessionWindowOptions {
   readonly segmentSeconds: number;
   readonly clock: Clock;
   readonly companions: SessionCompanions;
+  readonly onShape?: () => void;
 }
 
 interface Opened {
@@ -46,10 +47,16 @@ export class SessionWindow {
   #multivariant: string | undefined;
   #poster: Buffer | undefined;
   #ended = false;
+  #moved = false;
 
   constructor(options: SessionWindowOptions) {
     this.#options = options;
     this.#shape = options.carryOn.shape;
+  }
+
+  /** The session goes on at another server: media stays, playlists are to be asked for there. */
+  get moved(): boolean {
+    return this.#moved;
   }
 
   /** What the multivariant playlist promises, once it does. */
@@ -107,6 +114,7 @@ export class SessionWindow {
       }),
     };
     this.#options.companions.tell('shapeKnown', this.#shape);
+    this.#options.onShape?.();
     this.#changed();
   }
 
@@ -124,8 +132,23 @@ export class SessionWindow {
     this.#opened?.window.setInterrupted(interrupted);
   }
 
-  markEnded(): void {
+  /** Resolves with the next segment that is whole, or after `patienceMs`. */
+  segmentEnd(patienceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        cancel();
+        stop?.();
+        resolve();
+      };
+      const cancel = this.#options.clock.after(patienceMs, done);
+      const stop = this.#opened?.window.onSegment(done);
+    });
+  }
+
+  /** @param how `moved`: no ENDLIST; who asks is to look for the next server */
+  markEnded(how: SessionEnd = 'ended'): void {
     this.#ended = true;
+    this.#moved = how === 'moved';
     this.#opened?.window.markEnded();
     this.#changed();
   }
@@ -142,13 +165,14 @@ export class SessionWindow {
     multivariant: async (signal) => {
       await this.#until(() => this.#playable, signal);
       const epoch = this.#opened?.window.epoch;
-      if (this.#shape === undefined || epoch === undefined || !this.#playable) return undefined;
+      if (this.#moved || this.#shape === undefined || epoch === undefined || !this.#playable) return undefined;
       this.#multivariant ??= renderMultivariantPlaylist(this.#shape);
       return { text: this.#multivariant, epoch, targetDuration: this.#shape.targetDuration };
     },
     mediaPlaylist: async (rendition, request, signal): Promise<PlaylistReply> => {
       await this.#until(() => this.#opened !== undefined, signal);
-      return this.#opened?.view.mediaPlaylist(rendition, request, signal) ?? { outcome: 'not-found' };
+      const reply = await this.#opened?.view.mediaPlaylist(rendition, request, signal);
+      return reply === undefined || this.#moved ? { outcome: 'not-found' } : reply;
     },
     init: (epoch, rendition) => this.#opened?.view.init(epoch, rendition),
     segment: (epoch, rendition, msn) => this.#opened?.view.segment(epoch, rendition, msn),

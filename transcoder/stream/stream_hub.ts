@@ -4,7 +4,7 @@
  */
 import type { SessionId, StreamId } from '../../contracts/ids.ts';
 import type { PublishGrant } from '../../contracts/publish.ts';
-import type { CarryOn, ClaimReply, HeartbeatReply, ServerAddress } from '../../contracts/registry.ts';
+import type { CarryOn, HeartbeatReply, ServerAddress } from '../../contracts/registry.ts';
 import type { Clock } from '../clock.ts';
 import type { Control } from '../control.ts';
 import { PublishRefused } from '../ingest/publisher.ts';
@@ -12,25 +12,29 @@ import type { PublisherConnection, PublishRequest, PublishSink } from '../ingest
 import type { Logger } from '../logger.ts';
 import type { StreamDirectory, StreamView } from '../serve/stream_view.ts';
 import { Channel } from './channel.ts';
+import { Heartbeats } from './heartbeats.ts';
 import type { LiveStream } from './live_stream.ts';
+import { PeerList } from './peer_list.ts';
+import type { Publication, SessionEnd } from './session_companion.ts';
+import { PublisherAuthorization } from './publisher_authorization.ts';
+import { StreamClaims } from './stream_claims.ts';
+import type { Granted } from './stream_claims.ts';
+import type { NotifyStream } from './stream_notifier.ts';
+import { createStreamNotifier } from './stream_notifier.ts';
+import { atMost, StreamReleases } from './stream_releases.ts';
 import { ALIVE_MS } from './stream_settings.ts';
-import type { Publication } from './session_companion.ts';
 import type { StreamSettings } from './stream_settings.ts';
 
 /** How often streams are looked after, ms. */
 const TICK_MS = 100;
-/** The registry's heartbeat, ms. */
-export const HEARTBEAT_MS = 3000;
-/** How long a publisher waits for the registry in all, ms. */
-const CLAIM_PATIENCE_MS = 20_000;
 /** How long the end of the program waits for FFmpegs to flush, ms. */
 const CLOSE_PATIENCE_MS = 2000;
 /** How long it waits for the registry to hear of it, ms. */
 const RELEASE_PATIENCE_MS = 500;
 /** How long it waits for recordings to be stored, ms. */
 const FLUSH_PATIENCE_MS = 30_000;
-
-type Granted = Extract<ClaimReply, { outcome: 'granted' }>;
+/** How long a hand-over waits for the registry to hear of it, ms. */
+const MOVE_PATIENCE_MS = 1500;
 
 export interface NewSession {
   readonly streamId: StreamId;
@@ -40,17 +44,25 @@ export interface NewSession {
   readonly grant: PublishGrant;
   readonly epoch: Granted['epoch'];
   readonly claimEpoch: () => Promise<Granted['epoch']>;
-  readonly onInterrupted: (stream: LiveStream, windowMs: number) => void;
-  readonly onEnded: (stream: LiveStream, reason: string) => void;
+  /** What happens to the stream and somebody should know. */
+  readonly notify: NotifyStream;
+  /** Its shape is known: what the registry makes its first event of. */
+  readonly onShape: () => void;
+  readonly onInterrupted: (stream: LiveStream, windowMs: number, reason: string) => void;
+  readonly onEnded: (stream: LiveStream, reason: string, how: SessionEnd) => void;
 }
 
 export interface StreamHubOptions {
   readonly serverId: string;
   /** Asked at each call: the port is known only after listening. */
   readonly address: () => ServerAddress;
+  /** `host:port` where peers pass publishers on to; undefined: they do not. */
+  readonly ingest?: () => string | undefined;
   readonly control: Control;
   readonly settings: StreamSettings;
   readonly maxStreams: number;
+  /** Why this machine can take no more streams beside those that run, in one line; undefined: it can. */
+  readonly overload?: (streams: readonly LiveStream[]) => string | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   /** A new claim id: 16 random characters or more. */
@@ -64,24 +76,29 @@ export class StreamHub implements StreamDirectory {
   /** One publisher at a time is let in for a stream; the next waits for its turn. */
   readonly #turns = new Map<StreamId, Promise<unknown>>();
   readonly #stops: (() => void)[];
-  /** Claims under way, by stream: what the registry says of an older epoch meanwhile is our own doing. */
-  readonly #claims = new Map<StreamId, number>();
+  readonly #claims: StreamClaims;
+  readonly #heartbeats: Heartbeats;
+  readonly #peers = new PeerList();
+  readonly #authorization: PublisherAuthorization;
   /** Publishers of new streams that are being let in: they count against the limit. */
   #beginning = 0;
-  readonly #releases = new Set<Promise<void>>();
+  readonly #releases: StreamReleases;
   /** Sessions that have ended and whose recording is still on its way. */
   readonly #settling = new Set<Promise<void>>();
-  /** Begins at the clock, so that it rises across restarts under the same server id. */
-  #heartbeatSeq: number;
-  #heartbeatUnderWay = false;
+  /** `asked`: a person had it drain; shows may run out. `going`: the program is about to end. */
+  #draining: 'no' | 'asked' | 'going' = 'no';
 
   constructor(options: StreamHubOptions) {
     this.#options = options;
-    this.#heartbeatSeq = Math.floor(options.clock.wallMs());
-    this.#stops = [
-      options.clock.every(TICK_MS, () => this.#tick()),
-      options.clock.every(HEARTBEAT_MS, () => void this.#heartbeat()),
-    ];
+    this.#claims = new StreamClaims(options);
+    this.#releases = new StreamReleases(options);
+    this.#authorization = new PublisherAuthorization(options);
+    this.#heartbeats = new Heartbeats({
+      ...options,
+      compose: () => this.#composeHeartbeat(),
+      onReply: (reply) => this.#heard(reply),
+    });
+    this.#stops = [options.clock.every(TICK_MS, () => this.#tick()), () => this.#heartbeats.stop()];
   }
 
   find(streamId: StreamId): StreamView | undefined {
@@ -95,27 +112,52 @@ export class StreamHub implements StreamDirectory {
       .filter((stream) => stream.state !== 'ended');
   }
 
+  /** Takes no new streams, and sends publishers to its peers. */
+  get draining(): boolean {
+    return this.#draining !== 'no';
+  }
+
+  /** Why no new stream is taken, in one line for a publisher; undefined: it is. */
+  get full(): string | undefined {
+    const { maxStreams, overload } = this.#options;
+    if (this.draining) return 'this server is going away';
+    const streams = this.liveStreams;
+    if (streams.length + this.#beginning >= maxStreams) return `this server is full: it serves ${maxStreams} streams`;
+    const reason = overload?.(streams);
+    return reason === undefined ? undefined : `this server is full: ${reason}`;
+  }
+
+  /** Servers that take publishers off this one, by what the registry last said. */
+  get readyPeers(): number {
+    return this.#peers.size;
+  }
+
+  /**
+   * Where a publisher that connects from this address is to be passed on to, best first; none: it stays here. A full
+   * server keeps those who may be coming back to a stream that waits for its publisher here.
+   */
+  passOnTo(clientAddress: string): readonly string[] {
+    if (this.full === undefined) return [];
+    if (!this.draining && this.liveStreams.some((stream) => stream.waitsFor(clientAddress))) return [];
+    return this.#peers.take();
+  }
+
+  /** Tells the registry now, not with the next heartbeat. */
+  heartbeatSoon(): void {
+    this.#heartbeats.soon();
+  }
+
   /** Decides about a publisher. @throws PublishRefused */
   readonly accept = async (
     request: PublishRequest,
     connection: PublisherConnection,
     signal: AbortSignal,
   ): Promise<PublishSink> => {
-    const reply = await this.#authorize(request, signal);
-    if (!reply.allowed) {
-      this.#options.logger.warn(
-        { connection: connection.connectionId, code: reply.code, reason: reply.reason },
-        'publisher refused',
-      );
-      throw new PublishRefused(
-        'NetStream.Publish.BadName',
-        reply.code === 'denied' ? 'this stream key may not publish' : 'the stream key could not be checked, try again',
-      );
-    }
-    const { streamId } = reply.grant;
+    const grant = await this.#authorization.grant(request, signal);
+    const { streamId } = grant;
     const turn = (this.#turns.get(streamId) ?? Promise.resolve())
       .catch(() => undefined)
-      .then(() => this.#admit({ grant: reply.grant, query: request.query }, connection, signal));
+      .then(() => this.#admit({ grant, query: request.query }, connection, signal));
     this.#turns.set(streamId, turn);
     try {
       return await turn;
@@ -124,47 +166,58 @@ export class StreamHub implements StreamDirectory {
     }
   };
 
-  /** Ends all sessions and stops. */
-  async close(): Promise<void> {
+  /** New publishers go to peers from now on; shows run out. `false` takes it back. */
+  drain(draining: boolean): void {
+    if (this.#draining === 'going' || draining === this.draining) return;
+    this.#draining = draining ? 'asked' : 'no';
+    this.#options.logger.warn({ draining }, draining ? 'draining: new publishers go to peers' : 'draining no more');
+    this.#heartbeats.soon();
+  }
+
+  /**
+   * The program is about to end: hands the streams over to peers, one after the other. Resolves when each publisher has
+   * been sent away; media is served on until `close`.
+   * @param spreadMs over which the hand-overs are spread
+   */
+  async handOver(spreadMs: number): Promise<void> {
+    const { clock, logger } = this.#options;
+    this.#draining = 'going';
+    this.#heartbeats.soon();
+    const streams = this.liveStreams;
+    logger.warn({ streams: streams.length, peers: this.readyPeers }, 'going away: streams are handed over');
+    const handOvers = streams.map(async (stream, index) => {
+      await new Promise<void>((resolve) => clock.after((index * spreadMs) / streams.length, resolve));
+      await stream.handOver((report) => this.#releases.tell(stream, { reason: 'moving', report }, MOVE_PATIENCE_MS));
+    });
+    await Promise.all(handOvers);
+  }
+
+  /** Nothing is here that anybody could ask for. */
+  get empty(): boolean {
+    return this.#channels.size === 0;
+  }
+
+  /**
+   * Ends all sessions and stops.
+   * @param how `moved`: they go on, or wait for their publishers, elsewhere
+   */
+  async close(how: SessionEnd = 'ended'): Promise<void> {
     for (const stop of this.#stops) stop();
     const streams = this.liveStreams;
     const cancel = this.#options.clock.after(CLOSE_PATIENCE_MS, () => {
       for (const stream of streams) stream.hurry();
     });
-    await Promise.all(streams.map((stream) => stream.end('the server is stopping')));
+    await Promise.all(streams.map((stream) => stream.end('the server is stopping', how)));
     cancel();
-    const patience = new Promise<void>((resolve) => this.#options.clock.after(RELEASE_PATIENCE_MS, resolve));
-    await Promise.race([Promise.all(this.#releases), patience]);
-    const flushed = new Promise<void>((resolve) => this.#options.clock.after(FLUSH_PATIENCE_MS, resolve));
-    if (this.#settling.size > 0) await Promise.race([Promise.all(this.#settling), flushed]);
-  }
-
-  async #authorize(request: PublishRequest, signal: AbortSignal) {
-    try {
-      return await this.#options.control.authorizePublish(
-        {
-          streamKey: request.streamKey,
-          app: request.app,
-          query: { ...request.query },
-          clientAddress: request.clientAddress,
-          transcoderId: this.#options.serverId,
-        },
-        signal,
-      );
-    } catch (error) {
-      this.#options.logger.error(
-        { connection: request.connectionId, err: error },
-        'the stream key could not be checked',
-      );
-      return { allowed: false, code: 'unavailable', reason: 'the control plane could not be reached' } as const;
-    }
+    await this.#releases.settled(RELEASE_PATIENCE_MS);
+    if (this.#settling.size > 0) await atMost(this.#options.clock, FLUSH_PATIENCE_MS, Promise.all(this.#settling));
   }
 
   async #admit(publication: Publication, connection: PublisherConnection, signal: AbortSignal): Promise<PublishSink> {
     signal.throwIfAborted();
     const { grant } = publication;
     const { streamId } = grant;
-    const { logger, maxStreams } = this.#options;
+    const { logger } = this.#options;
     const current = this.#channels.get(streamId)?.current;
     if (current?.hasPublisher === true && current.mediaAgeMs < ALIVE_MS) {
       logger.warn({ streamId, connection: connection.connectionId }, 'second publisher refused: the stream is live');
@@ -174,9 +227,10 @@ export class StreamHub implements StreamDirectory {
       );
     }
     const isNew = current?.state !== 'live' && current?.state !== 'interrupted';
-    if (isNew && this.liveStreams.length + this.#beginning >= maxStreams) {
-      logger.warn({ streamId, maxStreams }, 'publisher refused: this server is full');
-      throw new PublishRefused('NetStream.Publish.Denied', `this server is full: it serves ${maxStreams} streams`);
+    const full = isNew ? this.full : undefined;
+    if (full !== undefined) {
+      logger.warn({ streamId, reason: full }, 'publisher refused: no room for another stream');
+      throw new PublishRefused('NetStream.Publish.Denied', `${full}, and no other one is ready; try again`);
     }
     this.#beginning += isNew ? 1 : 0;
     try {
@@ -202,7 +256,7 @@ export class StreamHub implements StreamDirectory {
       },
       'publisher accepted',
     );
-    return stream.attach(connection, claim.epoch, publication);
+    return stream.attach(connection, claim, publication);
   }
 
   #session(grant: PublishGrant, claim: Granted): LiveStream {
@@ -220,9 +274,13 @@ export class StreamHub implements StreamDirectory {
       grant,
       epoch: claim.epoch,
       claimEpoch: async () => (await this.#claim(grant)).epoch,
-      onInterrupted: (interrupted, windowMs) => this.#release(interrupted, 'interrupted', windowMs),
-      onEnded: (ended) => {
-        this.#release(ended, 'ended');
+      notify: createStreamNotifier(this.#options, () => stream),
+      onShape: () => this.#heartbeats.soon(),
+      onInterrupted: (interrupted, windowMs, reason) => {
+        void this.#releases.tell(interrupted, { reason: 'interrupted', windowMs, detail: reason });
+      },
+      onEnded: (ended, reason, how) => {
+        if (how === 'ended') void this.#releases.tell(ended, { reason: 'ended', detail: reason });
         this.#settling.add(ended.settled);
         void ended.settled.then(() => this.#settling.delete(ended.settled));
         // What nobody ever saw must not stand before the session that ended before it.
@@ -237,64 +295,11 @@ export class StreamHub implements StreamDirectory {
   }
 
   async #claim(grant: PublishGrant, signal?: AbortSignal): Promise<Granted> {
-    const { streamId } = grant;
-    this.#claims.set(streamId, (this.#claims.get(streamId) ?? 0) + 1);
-    try {
-      const claim = await this.#askForClaim(grant, signal);
-      // Also when its publisher has gone meanwhile: the registry has given the session this epoch.
-      const current = this.#channels.get(streamId)?.current;
-      if (current?.sessionId === claim.sessionId) current.epochClaimed(claim.epoch);
-      return claim;
-    } finally {
-      const left = (this.#claims.get(streamId) ?? 1) - 1;
-      if (left > 0) this.#claims.set(streamId, left);
-      else this.#claims.delete(streamId);
-    }
-  }
-
-  async #askForClaim(grant: PublishGrant, signal?: AbortSignal): Promise<Granted> {
-    const { control, clock, serverId, address, settings, makeClaimId } = this.#options;
-    const claimId = makeClaimId();
-    const deadline = clock.monotonicMs() + CLAIM_PATIENCE_MS;
-    for (;;) {
-      const reply = await control.claim({
-        streamId: grant.streamId,
-        serverId,
-        claimId,
-        address: address(),
-        playback: grant.playback ?? settings.playback,
-        record: grant.record ?? settings.record,
-        ...(grant.title === undefined ? {} : { title: grant.title }),
-      });
-      if (reply.outcome === 'granted') return reply;
-      const waitMs = reply.outcome === 'wait' ? reply.retryAfterMs : 500;
-      if (clock.monotonicMs() + waitMs > deadline) {
-        throw new PublishRefused('NetStream.Publish.BadName', `stream ${grant.streamId} is live on another server`);
-      }
-      await new Promise<void>((resolve) => clock.after(waitMs, resolve));
-      signal?.throwIfAborted();
-    }
-  }
-
-  #release(stream: LiveStream, reason: 'ended' | 'interrupted', windowMs?: number): void {
-    const { control, logger } = this.#options;
-    const request = {
-      streamId: stream.streamId,
-      epoch: stream.epoch,
-      reason,
-      report: stream.report(),
-      ...(windowMs === undefined ? {} : { windowMs }),
-    };
-    const release: Promise<void> = control
-      .release(request)
-      .then(
-        () => undefined,
-        (error: unknown) => {
-          logger.error({ streamId: stream.streamId, err: error }, 'the registry was not told; its lease will run out');
-        },
-      )
-      .finally(() => this.#releases.delete(release));
-    this.#releases.add(release);
+    const claim = await this.#claims.claim(grant, signal);
+    // Also when its publisher has gone meanwhile: the registry has given the session this epoch.
+    const current = this.#channels.get(grant.streamId)?.current;
+    if (current?.sessionId === claim.sessionId) current.epochClaimed(claim.epoch);
+    return claim;
   }
 
   #tick(): void {
@@ -310,36 +315,42 @@ export class StreamHub implements StreamDirectory {
     }
   }
 
-  async #heartbeat(): Promise<void> {
-    if (this.#heartbeatUnderWay) return;
-    this.#heartbeatUnderWay = true;
-    this.#heartbeatSeq += 1;
+  #composeHeartbeat() {
+    const { address, ingest, maxStreams } = this.#options;
     const streams = this.liveStreams;
-    try {
-      const reply = await this.#options.control.heartbeat({
-        serverId: this.#options.serverId,
-        seq: this.#heartbeatSeq,
-        address: this.#options.address(),
-        capacity: { streams: streams.length, maxStreams: this.#options.maxStreams, ready: true, draining: false },
-        streams: streams.map((stream) => stream.report()),
-      });
-      this.#giveUpLost(reply);
-    } catch (error) {
-      this.#options.logger.warn({ err: error }, 'heartbeat failed; the streams go on');
-    } finally {
-      this.#heartbeatUnderWay = false;
-    }
+    const where = ingest?.();
+    return {
+      address: address(),
+      ...(where === undefined ? {} : { ingest: where }),
+      capacity: {
+        streams: streams.length,
+        maxStreams,
+        ready: this.full === undefined,
+        draining: this.draining,
+      },
+      streams: streams.map((stream) => stream.report()),
+    };
   }
 
-  #giveUpLost(reply: HeartbeatReply): void {
+  #heard(reply: HeartbeatReply): void {
+    this.#peers.update(reply.peers);
+    this.drain(reply.drain);
     for (const lost of reply.lost) {
       const stream = this.liveStreams.find(
         (candidate) => candidate.streamId === lost.streamId && candidate.epoch === lost.epoch,
       );
       if (stream === undefined) continue;
-      if (lost.reason === 'superseded' && this.#claims.has(lost.streamId)) continue;
+      if (lost.reason === 'superseded' && this.#claims.isUnderWay(lost.streamId)) continue;
       this.#options.logger.warn({ streamId: lost.streamId, epoch: lost.epoch, reason: lost.reason }, 'stream lost');
-      void stream.end(`the registry says: ${lost.reason}`);
+      void (lost.reason === 'superseded'
+        ? stream.end('another server has the stream', 'moved')
+        : stream.end(LOST[lost.reason]));
     }
   }
 }
+
+/** What the publisher and the log are told. */
+const LOST = {
+  ended: 'the show was ended by its operator',
+  revoked: 'the stream key was revoked',
+} as const;

@@ -23,3 +23,10 @@ export interface StreamSettings {
 export const ALIVE_MS = 3000;
 /** Without media for this long while connected, the picture is held. */
 export const QUIET_MS = 2500;
+/** A publisher that sends no media at all for this long is closed: it holds a place that others may need. */
+export const NO_MEDIA_MS = 30_000;
+/**
+ * When a stream is handed over: how long a publisher that was asked to connect again may go on sending here, and how
+ * much media may still be published here in all, ms.
+ */
+export const HAND_OVER_MS = { reconnect: 8_000, held: 20_000 };

@@ -8,6 +8,7 @@ export class FakeRun implements EpochRun {
   readonly options: EpochRunOptions;
   readonly written: MediaTag[] = [];
   hasOutput = false;
+  lagMs = 0;
   lastOutputAtMs: number;
   killed = false;
   finished = false;
