@@ -15,13 +15,14 @@ const HELP: Readonly<Record<keyof EdgeCounters, string>> = {
   upstreamRefused: 'Registry records whose address was not followed.',
   lastKnownPlaylists: 'Playlists answered with the last known state.',
   registryFailures: 'Questions to the registry without an answer.',
+  recordingFailures: 'Reads of the recording store that failed.',
   internalErrors: 'Replies with status 500.',
 };
 
 const snakeCase = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-/** Registers `headwater_edge_…` on `registry`, read from `counters` when it is collected. */
-export function registerEdgeMetrics(registry: Registry, counters: EdgeCounters, upstreamSockets: () => number): void {
+/** Registers `headwater_edge_…` on `registry`, read from `counters` when it is collected; sockets where the platform shows them. */
+export function registerEdgeMetrics(registry: Registry, counters: EdgeCounters, upstreamSockets?: () => number): void {
   for (const [key, help] of Object.entries(HELP) as [keyof EdgeCounters, string][]) {
     registry.registerMetric(
       new Counter({
@@ -35,6 +36,7 @@ export function registerEdgeMetrics(registry: Registry, counters: EdgeCounters, 
       }),
     );
   }
+  if (upstreamSockets === undefined) return;
   registry.registerMetric(
     new Gauge({
       name: 'headwater_edge_upstream_sockets',

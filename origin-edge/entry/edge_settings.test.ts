@@ -18,10 +18,26 @@ describe('readEdgeSettings', () => {
     [{ ...LOCAL, HW_UPSTREAM_BASE: 'both' }, 'HW_UPSTREAM_BASE'],
     [{ ...LOCAL, HW_RESOLVE_TOKN: 'x' }, 'HW_RESOLVE_TOKN: there is no such setting'],
     [{ ...LOCAL, PORT: '70000' }, 'PORT'],
+    [{ REDIS_URL: 'memcached://hunter2@host' }, 'REDIS_URL: wanted redis://'],
   ])('refuses %j in one line', (env, message) => {
     const read = (): unknown => readEdgeSettings(env);
     expect(read).toThrow(SettingError);
     expect(read).toThrow(message);
+  });
+
+  it('looks in Redis where it can hold a connection, else over HTTP', () => {
+    const env = { ...LOCAL, REDIS_URL: 'redis://127.0.0.1' };
+    expect(readEdgeSettings({ REDIS_URL: 'redis://127.0.0.1' }).registry).toEqual({
+      kind: 'redis',
+      url: 'redis://127.0.0.1',
+    });
+    expect(readEdgeSettings(env).registry.kind).toBe('redis');
+    expect(readEdgeSettings(env, false).registry).toEqual({
+      kind: 'http',
+      url: LOCAL.HW_RESOLVE_URL,
+      token: undefined,
+    });
+    expect(() => readEdgeSettings({ REDIS_URL: 'redis://127.0.0.1' }, false)).toThrow('HW_RESOLVE_URL: not set');
   });
 
   it('never repeats a secret', () => {

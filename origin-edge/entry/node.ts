@@ -4,22 +4,30 @@
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { SettingError } from '../../contracts/settings.ts';
-import { resolveOverHttp } from '../src/resolve_over_http.ts';
 import { registerEdgeMetrics, serveMetrics } from './edge_metrics.ts';
 import { readEdgeSettings } from './edge_settings.ts';
 import { playbackFromSettings } from './playback_from_settings.ts';
+import type { EdgeLog } from '../src/app.ts';
+import { recordingsFromEnvironment } from './recordings_from_environment.ts';
+import { rewindSeconds } from './s3_from_environment.ts';
+import { resolveFromSettings } from './resolve_from_settings.ts';
 import { startEdge } from './start_edge.ts';
 
 async function main(): Promise<void> {
   const settings = readEdgeSettings(process.env);
   const logger = pino({ level: settings.logLevel }, pino.destination(2));
+  const log: EdgeLog = (level, message, fields) => logger[level](fields, message);
+  const registry = new Registry();
+  const lookup = resolveFromSettings(settings.registry, log);
   const edge = await startEdge({
     ...settings,
-    resolve: resolveOverHttp({ url: settings.resolveUrl, token: settings.resolveToken }),
+    resolve: lookup.resolve,
     verifyPlayback: await playbackFromSettings(settings),
-    log: (level, message, fields) => logger[level](fields, message),
+    recordings: recordingsFromEnvironment(process.env),
+    rewindSeconds: rewindSeconds(process.env),
+    log,
+    metrics: registry,
   });
-  const registry = new Registry();
   registerEdgeMetrics(registry, edge.counters, edge.upstreamSockets);
   const metrics = await serveMetrics(registry, settings.metricsPort, settings.host).catch((error: unknown) => {
     if (settings.metricsPortIsSet) throw error;
@@ -32,7 +40,10 @@ async function main(): Promise<void> {
     : JSON.stringify({ ready: true, pid: process.pid, ports });
   process.stdout.write(`${ready}\n`);
   const stop = (): void => {
-    void Promise.all([edge.close(), metrics?.close()]).then(() => process.exit(0));
+    void Promise.all([edge.close(), metrics?.close()]).then(() => {
+      lookup.close();
+      process.exit(0);
+    });
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
 }

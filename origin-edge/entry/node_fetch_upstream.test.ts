@@ -42,7 +42,48 @@ describe('fetchUpstream on Node', () => {
     answer = (_, response) => response.writeHead(404, { 'content-length': 3 }).end('abc');
     const announced = await upstream.fetchUpstream(url, LIMITS);
     expect([announced.status, Buffer.from(announced.body).toString()]).toEqual([404, 'abc']);
+    // It was found out on another connection that the server does not announce lengths.
+    expect(connections).toBe(2);
+    await expect.poll(() => upstream.openSockets()).toBe(1);
+  });
+
+  it('reads replies of any size over one connection', async () => {
+    const sizes = [0, 1, 65_000, 65_300, 65_535, 65_536, 70_000, 1_000_000];
+    answer = (request, response) => {
+      const body = Buffer.alloc(Number(request.url?.slice(1)), 7);
+      response.writeHead(200, { 'content-length': body.length, 'x-path': request.url }).end(body);
+    };
+    for (const size of sizes) {
+      const { body, headers } = await upstream.fetchUpstream(url.replace('x', String(size)), {
+        ...LIMITS,
+        maxBytes: 2 ** 20,
+      });
+      expect([size, headers['x-path'], body.length]).toEqual([size, `/${size}`, size]);
+      expect(body.every((byte) => byte === 7)).toBe(true);
+    }
     expect([connections, upstream.openSockets()]).toEqual([1, 1]);
+  });
+
+  it('uses no connection that the server wants to close, and as many as are needed at once', async () => {
+    answer = (_, response) => response.writeHead(200, { 'content-length': 2, connection: 'close' }).end('ok');
+    await upstream.fetchUpstream(url, LIMITS);
+    await expect.poll(() => upstream.openSockets()).toBe(0);
+    answer = (_, response) => response.writeHead(200, { 'content-length': 2 }).end('ok');
+    await Promise.all(Array.from({ length: 5 }, async () => upstream.fetchUpstream(url, LIMITS)));
+    expect([connections, upstream.openSockets()]).toEqual([6, 5]);
+  });
+
+  it.each([
+    ['no HTTP', 'SSH-2.0-OpenSSH\r\n\r\n', 'no HTTP/1.1 reply'],
+    ['a header that is none', 'HTTP/1.1 200 OK\r\nbroken\r\n\r\n', 'a header that is none'],
+    ['two lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab', 'two lengths'],
+    ['more than it announced', 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nab', 'more than the announced'],
+    ['a length that is too large', 'HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n', 'more than 1000 bytes'],
+    ['headers without end', `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(20_000)}`, 'a head of more than'],
+  ])('rejects %s, and keeps no socket', async (_, bytes, message) => {
+    answer = (request) => request.socket.end(bytes);
+    await expect(upstream.fetchUpstream(url, LIMITS)).rejects.toThrow(message);
+    await expect.poll(() => upstream.openSockets()).toBe(0);
   });
 
   it.each([
@@ -58,7 +99,10 @@ describe('fetchUpstream on Node', () => {
     ],
     [
       'sends too much',
-      (_: IncomingMessage, response: ServerResponse) => response.end('x'.repeat(1001)),
+      (_: IncomingMessage, response: ServerResponse) => {
+        response.write('x'.repeat(600));
+        response.end('x'.repeat(600));
+      },
       'more than 1000 bytes',
     ],
   ])('rejects when the server %s, and keeps no socket', async (_, behaviour, message) => {
@@ -72,7 +116,7 @@ describe('fetchUpstream on Node', () => {
     answer = (request, response) => {
       requests += 1;
       if (requests === 2) request.socket.resetAndDestroy();
-      else response.end('ok');
+      else response.writeHead(200, { 'content-length': 2 }).end('ok');
     };
     await upstream.fetchUpstream(url, LIMITS);
     expect((await upstream.fetchUpstream(url, LIMITS)).status).toBe(200);

@@ -3,14 +3,17 @@
  * run start it by this.
  */
 import { gzipSync } from 'node:zlib';
+import type { Registry } from 'prom-client';
 import type { EdgeDependencies } from '../../contracts/edge_dependencies.ts';
 import { createApp } from '../src/app.ts';
 import type { EdgeLog } from '../src/app.ts';
 import type { EdgeCounters } from '../src/edge_counters.ts';
 import type { VerifyPlayback } from '../src/playback_verifier.ts';
+import type { RecordingSource } from '../src/recording/recording_source.ts';
 import { DEFAULT_UPSTREAM_ALLOW, parseUpstreamAllow } from '../src/upstream_allow.ts';
 import { createNodeUpstream } from './node_fetch_upstream.ts';
 import { serveNode } from './node_server.ts';
+import { createViewerReports } from './viewer_metrics.ts';
 import { loadWatchAssets } from './watch_assets.ts';
 
 export interface EdgeOptions {
@@ -25,9 +28,15 @@ export interface EdgeOptions {
   readonly upstreamBase?: 'private' | 'public';
   /** For streams that are not public; default: every token is refused. */
   readonly verifyPlayback?: VerifyPlayback | undefined;
+  /** Where recordings are; default: there are none. */
+  readonly recordings?: RecordingSource | undefined;
+  /** How far back viewers of a live stream may go, s. */
+  readonly rewindSeconds?: number | undefined;
   /** Default 256 MiB. */
   readonly cacheBytes?: number;
   readonly log: EdgeLog;
+  /** What players say about themselves is measured there; default: nowhere. */
+  readonly metrics?: Registry | undefined;
 }
 
 export interface RunningEdge {
@@ -55,8 +64,11 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
     cacheBytes: options.cacheBytes ?? 2 ** 28,
     log: options.log,
     assets,
+    viewerReports: options.metrics === undefined ? undefined : createViewerReports(options.metrics),
     compression: { gzip },
     verifyPlayback: options.verifyPlayback,
+    recordings: options.recordings,
+    rewindSeconds: options.rewindSeconds,
   });
   const server = await serveNode(edge, options.port, options.host);
   return {

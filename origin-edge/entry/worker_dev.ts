@@ -5,12 +5,13 @@
 import { unstable_startWorker } from 'wrangler';
 import { SETTING_NAMES } from '../../contracts/setting_table.ts';
 import { readEdgeSettings } from './edge_settings.ts';
+import { AWS_NAMES } from './s3_from_environment.ts';
 
-const settings = readEdgeSettings(process.env);
+const settings = readEdgeSettings(process.env, false);
 const bindings: Record<string, { readonly type: 'plain_text'; readonly value: string }> = {
   HW_UPSTREAM_BASE: { type: 'plain_text', value: settings.upstreamBase },
 };
-for (const name of SETTING_NAMES) {
+for (const name of [...SETTING_NAMES, ...AWS_NAMES]) {
   const value = process.env[name];
   if (value !== undefined && value !== '') bindings[name] = { type: 'plain_text', value };
 }

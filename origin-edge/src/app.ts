@@ -3,6 +3,8 @@
  */
 import { Hono } from 'hono';
 import type { EdgeDependencies } from '../../contracts/edge_dependencies.ts';
+import { ACCESS_PREFIX, admitToTarget, serveAccess } from './admission.ts';
+import type { Admission } from './admission.ts';
 import { systemAfter } from './after.ts';
 import type { After } from './after.ts';
 import { newEdgeCounters } from './edge_counters.ts';
@@ -10,10 +12,13 @@ import type { EdgeCounters } from './edge_counters.ts';
 import { EdgeObjects } from './edge_objects.ts';
 import { gzipByStream } from './gzip_stream.ts';
 import { createMediaHandler } from './media_handler.ts';
-import type { MediaHandler } from './media_handler.ts';
+import type { MediaHandler, MediaHandlerParts } from './media_handler.ts';
 import { MediaLoader } from './media_loader.ts';
 import { ObjectCache } from './object_cache.ts';
 import { PlaylistLoader } from './playlist_loader.ts';
+import { RecordingObjects } from './recording/recording_objects.ts';
+import type { RecordingSource } from './recording/recording_source.ts';
+import { RewindLoader } from './recording/rewind_loader.ts';
 import type { VerifyPlayback } from './playback_verifier.ts';
 import { originFormOf, readTarget } from './request_target.ts';
 import type { Compression } from './respond.ts';
@@ -42,9 +47,17 @@ export interface AppDependencies extends EdgeDependencies, WatchDependencies {
   readonly compression?: Partial<Compression>;
   /** For streams that are not public. Default: every token is refused. */
   readonly verifyPlayback?: VerifyPlayback | undefined;
+  /** Where recordings are. Default: there are none. */
+  readonly recordings?: RecordingSource | undefined;
+  /** How far back viewers of a live stream may go, s. Default: four hours. */
+  readonly rewindSeconds?: number | undefined;
+  /** Where what players say about themselves (CMCD) goes. Default: nowhere. */
+  readonly viewerReports?: MediaHandlerParts['viewerReports'];
   /** Whether the edge should get traffic, for /readyz. Default: always. */
   readonly ready?: () => boolean;
 }
+
+const DEFAULT_REWIND_SECONDS = 14_400;
 
 export interface EdgeApp {
   readonly app: Hono;
@@ -53,24 +66,31 @@ export interface EdgeApp {
    * the web's: what it leaves open, `app` answers, and answers the same.
    */
   readonly fromMemory: MediaHandler['fromMemory'];
+  /** For a cache between admission and answer (Workers): the three steps apart. Undefined: `app` answers. */
+  readonly admit: (request: Request) => Promise<Response | Admission | undefined>;
+  readonly keyOf: MediaHandler['keyOf'];
+  readonly admitted: MediaHandler['admitted'];
   readonly counters: EdgeCounters;
 }
 
 export function createApp(deps: AppDependencies): EdgeApp {
   const counters = newEdgeCounters();
-  const { lookup, objects } = composeObjects(deps, counters);
-  const { fromMemory, serve } = createMediaHandler({
+  const { lookup, objects, recordings } = composeObjects(deps, counters);
+  const media = createMediaHandler({
     lookup,
     objects,
+    recordings,
     counters,
     monotonicMs: deps.monotonicMs,
     verifyPlayback: deps.verifyPlayback,
+    viewerReports: deps.viewerReports,
     compression: {
       gzip: gzipByStream,
       acceptEncoding: (request) => request.headers.get('accept-encoding'),
       ...deps.compression,
     },
   });
+  const admission = { lookup, recordings, verifyPlayback: deps.verifyPlayback };
   const app = new Hono();
   const pages = composePages(deps);
   app.onError((error, c) => {
@@ -85,14 +105,25 @@ export function createApp(deps: AppDependencies): EdgeApp {
   app.get('/livez', () => plainText(200, 'ok'));
   app.get('/readyz', () => (deps.ready?.() === false ? plainText(503, 'not ready') : plainText(200, 'ok')));
   app.on('GET', ['/watch', '/watch/*', '/embed/*'], (c) => pages(c.req.raw));
-  app.all('*', (c) => serve(c.req.raw));
-  return { app, fromMemory, counters };
+  app.on('GET', `${ACCESS_PREFIX}/*`, (c) => serveAccess(admission, c.req.raw));
+  app.all('*', (c) => media.serve(c.req.raw));
+  return {
+    app,
+    fromMemory: media.fromMemory,
+    admit: async (request) => admitToTarget(admission, request.headers, originFormOf(request.url)),
+    admitted: media.admitted,
+    keyOf: media.keyOf,
+    counters,
+  };
 }
 
-function composeObjects(
-  deps: AppDependencies,
-  counters: EdgeCounters,
-): { readonly lookup: StreamLookup; readonly objects: EdgeObjects } {
+interface Composed {
+  readonly lookup: StreamLookup;
+  readonly objects: EdgeObjects;
+  readonly recordings: RecordingObjects | undefined;
+}
+
+function composeObjects(deps: AppDependencies, counters: EdgeCounters): Composed {
   const { monotonicMs } = deps;
   const shareWork = deps.shareWork ?? true;
   const after = deps.after ?? systemAfter;
@@ -113,14 +144,37 @@ function composeObjects(
     counters,
     onFailure: (reason, error) => deps.log('warn', reason, error === undefined ? {} : { error: describe(error) }),
   });
+  const recordings = composeRecordings(deps, counters);
   const objects = new EdgeObjects({
+    lookup,
+    recordings,
+    rewind: new RewindLoader({
+      lookup,
+      recordings,
+      monotonicMs,
+      windowSeconds: deps.rewindSeconds ?? DEFAULT_REWIND_SECONDS,
+    }),
     cache: new ObjectCache(deps.cacheBytes),
     playlists: new PlaylistLoader({ lookup, upstream, monotonicMs, after, counters }),
     media: new MediaLoader({ lookup, upstream, monotonicMs }),
     monotonicMs,
     shareWork,
   });
-  return { lookup, objects };
+  return { lookup, objects, recordings };
+}
+
+function composeRecordings(deps: AppDependencies, counters: EdgeCounters): RecordingObjects | undefined {
+  if (deps.recordings === undefined) return undefined;
+  return new RecordingObjects({
+    source: deps.recordings,
+    monotonicMs: deps.monotonicMs,
+    after: deps.after ?? systemAfter,
+    shareWork: deps.shareWork ?? true,
+    onFailure: (error, stale) => {
+      counters.recordingFailures += 1;
+      deps.log('warn', 'the recording store could not be read', { error: describe(error), stale });
+    },
+  });
 }
 
 /**

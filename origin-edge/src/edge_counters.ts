@@ -15,6 +15,8 @@ export interface EdgeCounters {
   /** Playlists answered with the last known state because the present one could not be had. */
   lastKnownPlaylists: number;
   registryFailures: number;
+  /** Reads of the recording store that failed. */
+  recordingFailures: number;
   /** Replies 500. */
   internalErrors: number;
 }
@@ -28,6 +30,7 @@ export function newEdgeCounters(): EdgeCounters {
     upstreamRefused: 0,
     lastKnownPlaylists: 0,
     registryFailures: 0,
+    recordingFailures: 0,
     internalErrors: 0,
   };
 }

@@ -7,27 +7,37 @@ import type { StreamId } from '../../contracts/ids.ts';
 import { parseMediaPath } from '../../contracts/media_paths.ts';
 import type { MediaPath } from '../../contracts/media_paths.ts';
 import { parsePlaylistQuery } from '../../contracts/playlist_query.ts';
-import type { PlaylistQuery } from '../../contracts/playlist_query.ts';
+import { ClipError, parseClipQuery } from '../../contracts/recording_clip.ts';
+import type { PlaybackPolicy } from '../../contracts/registry.ts';
+import { admit } from './admission.ts';
+import type { AdmittedForm } from './admission.ts';
 import type { EdgeCounters } from './edge_counters.ts';
 import { objectKey } from './edge_objects.ts';
-import type { EdgeObjects } from './edge_objects.ts';
-import { readPlaybackToken } from './playback_token.ts';
+import type { EdgeObjects, ObjectQuery } from './edge_objects.ts';
 import type { VerifyPlayback } from './playback_verifier.ts';
-import { originFormOf, readTarget } from './request_target.ts';
+import type { RecordingObjects } from './recording/recording_objects.ts';
+import { isVlc } from './recording/vlc_form.ts';
+import { originFormOf, queryValue, readTarget } from './request_target.ts';
 import { respond, toResponse } from './respond.ts';
 import type { Asker, Compression, Reply } from './respond.ts';
 import type { StoredObject } from './stored_object.ts';
 import type { StreamLookup } from './stream_lookup.ts';
+import { readViewerReport } from './viewer_reports.ts';
+import type { ViewerReports } from './viewer_reports.ts';
 import { preflight, problem, wrongMethod } from './viewer_headers.ts';
 
 export interface MediaHandlerParts {
   readonly lookup: Pick<StreamLookup, 'policy' | 'find'>;
   readonly objects: Pick<EdgeObjects, 'peek' | 'load'>;
+  /** Undefined: this edge has not been given a store. */
+  readonly recordings: Pick<RecordingObjects, 'policy' | 'newestPolicy'> | undefined;
   readonly counters: EdgeCounters;
   readonly monotonicMs: () => number;
   readonly compression: Compression;
   /** Undefined: this edge has no keys, and refuses every token. */
   readonly verifyPlayback: VerifyPlayback | undefined;
+  /** Told of each request that was answered with something of the stream. */
+  readonly viewerReports: Pick<ViewerReports, 'take'> | undefined;
 }
 
 export interface MediaHandler {
@@ -37,11 +47,13 @@ export interface MediaHandler {
    */
   readonly fromMemory: (asker: Asker, target: string) => Reply | undefined;
   readonly serve: (request: Request) => Response | Promise<Response>;
+  /** The object in the form for a viewer who was admitted by that: for a cache behind its own admission. */
+  readonly admitted: (request: Request, form: AdmittedForm) => Promise<Response>;
+  /** The target without what makes no other object of it; undefined: it names no object of ours. */
+  readonly keyOf: (target: string) => string | undefined;
 }
 
-const UNAUTHORIZED = { status: 401, title: 'Unauthorized' };
-const FORBIDDEN = { status: 403, title: 'Forbidden' };
-const NO_QUERY: PlaylistQuery = { skip: false };
+const NO_QUERY: ObjectQuery = { skip: false };
 
 export function createMediaHandler(parts: MediaHandlerParts): MediaHandler {
   const { lookup, objects, counters, monotonicMs, compression } = parts;
@@ -49,23 +61,26 @@ export function createMediaHandler(parts: MediaHandlerParts): MediaHandler {
     // A target that is a key as it stands needs no parsing: nothing but what was parsed becomes a key.
     const known = objects.peek(target);
     if (known !== undefined) {
-      return lookup.policy(target.slice(1, target.indexOf('/', 1)) as StreamId) === 'public' ? known : undefined;
+      const policy = known.policy ?? lookup.policy(target.slice(1, target.indexOf('/', 1)) as StreamId);
+      return policy === 'public' ? known : undefined;
     }
     const { path: pathname, query: queryText } = readTarget(target);
     if (queryText === '') return undefined;
     const path = parseMediaPath(pathname);
-    if (path === undefined || lookup.policy(path.streamId) !== 'public') return undefined;
-    const query = readQuery(path, queryText);
-    return query instanceof ContractError ? undefined : objects.peek(objectKey(path, pathname, query));
+    const query = path === undefined ? undefined : readQuery(path, queryText);
+    if (path === undefined || query === undefined || query instanceof Error) return undefined;
+    const object = objects.peek(objectKey(path, pathname, query));
+    return (object?.policy ?? lookup.policy(path.streamId)) === 'public' ? object : undefined;
   };
   const fromMemory = (asker: Asker, target: string): Reply | undefined => {
     if (asker.method !== 'GET' && asker.method !== 'HEAD') return undefined;
     const object = find(target);
     if (object === undefined) return undefined;
-    const reply = respond(asker, object, monotonicMs(), compression);
+    const reply = respond(asker, forPlayer(object, asker), monotonicMs(), compression);
     if (reply instanceof Promise) return undefined;
     counters.requests += 1;
     counters.memoryHits += 1;
+    if (reply.status < 400) hearViewer(parts.viewerReports, asker, target);
     return reply;
   };
   const serve = (request: Request): Response | Promise<Response> => {
@@ -76,40 +91,87 @@ export function createMediaHandler(parts: MediaHandlerParts): MediaHandler {
     const reply = fromMemory(request, target);
     return reply === undefined ? serveSlowly(parts, request, target) : toResponse(reply);
   };
-  return { fromMemory, serve };
+  return {
+    fromMemory,
+    serve,
+    admitted: async (request, form) => serveSlowly(parts, request, originFormOf(request.url), { form }),
+    keyOf: canonicalTarget,
+  };
 }
 
-async function serveSlowly(parts: MediaHandlerParts, request: Request, originForm: string): Promise<Response> {
+/** @param target of an object that there is: its first part is the id of a stream that exists */
+function hearViewer(reports: Pick<ViewerReports, 'take'> | undefined, asker: Asker, target: string): void {
+  const report = reports === undefined ? undefined : readViewerReport(asker.headers, target);
+  if (report !== undefined) reports?.take(target.slice(1, target.indexOf('/', 1)) as StreamId, report);
+}
+
+/** VLC gets a recording's playlists in a form of its own. */
+function forPlayer(object: StoredObject, asker: Asker): StoredObject {
+  return object.hasVlcForm && isVlc(asker.headers) ? object.vlcForm() : object;
+}
+
+interface Known {
+  /** The policy that the object turned out to have, where nobody knew it before it was loaded. */
+  readonly found?: PlaybackPolicy;
+  /** Set when the viewer was admitted before. */
+  readonly form?: AdmittedForm;
+}
+
+async function serveSlowly(
+  parts: MediaHandlerParts,
+  request: Request,
+  originForm: string,
+  known: Known = {},
+): Promise<Response> {
   const { lookup, objects, counters, monotonicMs, compression } = parts;
   const target = readTarget(originForm);
   const path = parseMediaPath(target.path);
   if (path === undefined) return problem({ status: 404, title: 'Not Found' });
   counters.requests += 1;
   const query = readQuery(path, target.query);
-  if (query instanceof ContractError) return problem({ status: 400, title: 'Bad Request', detail: query.message });
-  if (lookup.policy(path.streamId) === undefined) await lookup.find(path.streamId).catch(() => undefined);
-  const policy = lookup.policy(path.streamId);
-  const isOpen = policy === 'public' || policy === undefined;
-  const shown = isOpen ? undefined : readPlaybackToken(request.headers, target.query);
-  // Fails closed: whatever is not known to be public wants a token; an unknown stream has nothing to show.
-  if (!isOpen) {
-    if (shown === undefined) return problem(UNAUTHORIZED, { 'www-authenticate': 'Bearer' });
-    if ((await parts.verifyPlayback?.(shown.token, path.streamId)) !== true) return problem(FORBIDDEN);
-  }
+  if (query instanceof Error) return problem({ status: 400, title: 'Bad Request', detail: query.message });
+  const admission =
+    known.form === undefined
+      ? await admit(parts, path, request.headers, target.query, known.found)
+      : { own: undefined, form: known.form };
+  if (admission instanceof Response) return admission;
+  const { own, form } = admission;
   const key = objectKey(path, target.path, query);
   const object = objects.peek(key) ?? (await objects.load(path, key, query));
   // The load may have been the first to learn that the stream is not public.
-  if (isOpen && (lookup.policy(path.streamId) ?? 'public') !== 'public') return serveSlowly(parts, request, originForm);
-  const form = shown === undefined ? object : shown.by === 'query' ? object.tokenForm() : object.privateForm();
-  return toResponse(await respond(request, form, monotonicMs(), compression));
+  const learnt = object.policy ?? own ?? lookup.policy(path.streamId) ?? 'public';
+  if (form === 'open' && learnt !== 'public') return serveSlowly(parts, request, originForm, { found: learnt });
+  if (object.status === 200) hearViewer(parts.viewerReports, request, originForm);
+  const played = forPlayer(object, request);
+  const formed = form === 'open' ? played : form === 'token' ? played.tokenForm() : played.privateForm();
+  return toResponse(await respond(request, formed, monotonicMs(), compression));
 }
 
-function readQuery(path: MediaPath, query: string): PlaylistQuery | ContractError {
-  if (path.kind !== 'media' || query === '') return NO_QUERY;
+function canonicalTarget(target: string): string | undefined {
+  const { path: pathname, query: text } = readTarget(target);
+  const path = parseMediaPath(pathname);
+  const query = path === undefined ? undefined : readQuery(path, text);
+  return path === undefined || query === undefined || query instanceof Error
+    ? undefined
+    : objectKey(path, pathname, query);
+}
+
+function readQuery(path: MediaPath, query: string): ObjectQuery | ContractError | ClipError {
+  if (query === '') return NO_QUERY;
   try {
-    return parsePlaylistQuery(query);
+    if (path.kind === 'media') return parsePlaylistQuery(query);
+    if (path.kind === 'segment') return { skip: false, form: segmentForm(query) };
+    // A server that offers no blocking reload passes over what asks for one (RFC 8216bis section 6.2.5).
+    if (path.kind === 'rewind-media') return { skip: /^(?:YES|v2)$/.test(queryValue(query, '_HLS_skip') ?? '') };
+    if (path.kind !== 'vod-multivariant' && path.kind !== 'vod-media') return NO_QUERY;
+    return { skip: false, clip: parseClipQuery(queryValue(query, 'start'), queryValue(query, 'end')) };
   } catch (error) {
-    if (error instanceof ContractError) return error;
+    if (error instanceof ContractError || error instanceof ClipError) return error;
     throw error;
   }
+}
+
+function segmentForm(query: string): ObjectQuery['form'] {
+  if (queryValue(query, 'init') === '1') return 'init';
+  return queryValue(query, 'gap') === '1' ? 'gap' : undefined;
 }

@@ -57,7 +57,10 @@ export class MediaLoader {
     if (record === 'unavailable') return unavailableObject(monotonicMs());
     // An epoch ahead of the record: its stream has moved since.
     if (record !== undefined && path.epoch > record.epoch) record = await this.#refresh(record);
-    if (record === undefined || path.epoch > record.epoch) return notFoundObject(monotonicMs());
+    if (record === undefined) return notFoundObject(monotonicMs());
+    // The server that listed the epoch may know it before the registry does, or while the registry is away.
+    const isListed = path.epoch <= lookup.highestEpoch(path.streamId);
+    if (path.epoch > record.epoch && !isListed) return notFoundObject(monotonicMs());
     const holder = holderOf(record, path.epoch);
     const outcome = await this.#read(path, holder, limits);
     if (outcome.kind !== 'failed') return this.#mediaObject(outcome);

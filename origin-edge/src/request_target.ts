@@ -22,6 +22,20 @@ export function readTarget(target: string): RequestTarget {
   return mark < 0 ? { path: target, query: '' } : { path: target.slice(0, mark), query: target.slice(mark + 1) };
 }
 
+/**
+ * The value of a parameter as it stands in the query, undecoded; undefined when it is not there.
+ * @param query what follows the question mark
+ * @returns of one that is given more than once, all of them with commas between: no value of ours
+ */
+export function queryValue(query: string, name: string): string | undefined {
+  const values = query.split('&').flatMap((pair) => {
+    const equals = pair.indexOf('=');
+    if ((equals < 0 ? pair : pair.slice(0, equals)) !== name) return [];
+    return [equals < 0 ? '' : pair.slice(equals + 1)];
+  });
+  return values.length === 0 ? undefined : values.join(',');
+}
+
 const PLAIN_TARGET = /^(?:\/[A-Za-z0-9_~@:!$&'()*+,;=-][A-Za-z0-9._~@:!$&'()*+,;=-]*)*\/?(?:\?|$)/;
 
 /**

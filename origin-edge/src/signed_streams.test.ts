@@ -93,3 +93,26 @@ it('carryToken touches every URI and nothing else', () => {
 #EXT-X-RENDITION-REPORT:URI="/demo/360p/index.m3u8?token={$token}",LAST-MSN=8,LAST-PART=0
 `);
 });
+
+describe('the question whether a viewer may have an object', () => {
+  it.each([
+    ['no token', MEDIA, 401, 'no-store'],
+    ['a bad token', `${MEDIA}?token=bad.bad.bad`, 403, 'no-store'],
+    ['a good token', `${MEDIA}?x=1&token=${GOOD}`, 204, 'public, max-age=5'],
+    ['a good token, for a playlist', `${PLAYLIST}?_HLS_msn=7&token=${GOOD}`, 204, 'public, max-age=5'],
+    ['a path of nothing', '/demo/nothing', 204, 'no-store'],
+  ])('with %s', async (_, path, status, cacheControl) => {
+    const edge = signedEdge();
+    const response = await edge.get(`/api/access${path}`);
+    expect([response.status, response.headers.get('cache-control')]).toEqual([status, cacheControl]);
+    expect(edge.asked.urls).toEqual([]);
+  });
+
+  it('is answered for public and for unknown streams too', async () => {
+    const edge = signedEdge();
+    edge.registry = async () => Promise.resolve(record());
+    expect((await edge.get(`/api/access${MEDIA}`)).headers.get('cache-control')).toBe('public, max-age=1');
+    edge.registry = async () => Promise.resolve(undefined);
+    expect((await edge.get('/api/access/other/live.m3u8')).headers.get('cache-control')).toBe('no-store');
+  });
+});

@@ -1,10 +1,12 @@
 /**
  * One reply as the edge keeps it: its bytes once, its headers ready to be sent, its gzip form made once on demand.
  */
-import { CONTENT_TYPE } from '../../contracts/cache_policy.ts';
+import { CACHE_POLICY, CONTENT_TYPE } from '../../contracts/cache_policy.ts';
 import { problemBody } from '../../contracts/problem.ts';
 import type { Problem } from '../../contracts/problem.ts';
+import type { PlaybackPolicy } from '../../contracts/registry.ts';
 import { carryToken } from './carry_token.ts';
+import { vlcForm } from './recording/vlc_form.ts';
 import { COMMON_HEADERS, problemHeaders } from './viewer_headers.ts';
 import type { HeaderRecord } from './viewer_headers.ts';
 
@@ -27,6 +29,10 @@ export interface ObjectDescription {
   /** A text that players take under gzip. */
   readonly compressible?: boolean;
   readonly extra?: HeaderRecord;
+  /** Who may have it, where that is not the stream's present policy: of a recording its own. */
+  readonly policy?: PlaybackPolicy;
+  /** A media playlist of a recording, which VLC gets in a form of its own. */
+  readonly hasVlcForm?: boolean;
 }
 
 /** The bytes under one content coding. */
@@ -58,6 +64,8 @@ const GZIP_FROM_BYTES = 256;
 export class StoredObject {
   readonly status: number;
   readonly compressible: boolean;
+  readonly policy: PlaybackPolicy | undefined;
+  readonly hasVlcForm: boolean;
   readonly fetchedAtMs: number;
   readonly freshUntilMs: number;
   readonly identity: Variant;
@@ -66,10 +74,13 @@ export class StoredObject {
   #gzip: Variant | Promise<Variant> | undefined;
   #tokenForm: StoredObject | undefined;
   #privateForm: StoredObject | undefined;
+  #vlcForm: StoredObject | undefined;
 
   constructor(what: ObjectDescription) {
     this.#what = what;
     this.status = what.status;
+    this.policy = what.policy;
+    this.hasVlcForm = what.hasVlcForm === true;
     this.compressible = what.compressible === true && what.body.byteLength >= GZIP_FROM_BYTES;
     this.fetchedAtMs = what.fetchedAtMs;
     this.freshUntilMs = what.fetchedAtMs + what.freshForMs;
@@ -87,6 +98,45 @@ export class StoredObject {
   /** The same object as if it had come at `nowMs`, good for `freshForMs`. */
   renewed(nowMs: number, freshForMs: number): StoredObject {
     return new StoredObject({ ...this.#what, fetchedAtMs: nowMs, freshForMs });
+  }
+
+  /** The same object, for whom `policy` lets have it. */
+  under(policy: PlaybackPolicy): StoredObject {
+    return new StoredObject({ ...this.#what, policy });
+  }
+
+  /** The bytes of another object and then these. */
+  after(first: StoredObject): StoredObject {
+    const body = new Uint8Array(first.identity.body.byteLength + this.identity.body.byteLength);
+    body.set(first.identity.body);
+    body.set(this.identity.body, first.identity.body.byteLength);
+    const { etag } = this.#what;
+    return new StoredObject({
+      ...this.#what,
+      body,
+      etag: etag === undefined ? undefined : `${etag.slice(0, -1)}-init"`,
+    });
+  }
+
+  /** The same object where something else may stand one day: kept for as long as a recording's playlist. */
+  brief(): StoredObject {
+    return new StoredObject({
+      ...this.#what,
+      cacheControl: CACHE_POLICY['recording-final'].cacheControl(0),
+      freshForMs: 60_000,
+    });
+  }
+
+  /** For VLC alone: no shared cache may keep it for others. Made once. */
+  vlcForm(): StoredObject {
+    this.#vlcForm ??= new StoredObject({
+      ...this.#what,
+      hasVlcForm: false,
+      body: bytesOf(vlcForm(new TextDecoder().decode(this.#what.body))),
+      etag: this.#what.etag === undefined ? undefined : `${this.#what.etag.slice(0, -1)}-vlc"`,
+      cacheControl: 'private, max-age=1',
+    });
+    return this.#vlcForm;
   }
 
   /** For viewers who show a token in the URL: playlists hand it on to what they list. Made once. */

@@ -81,6 +81,11 @@ export class StreamLookup {
     if (entry !== undefined && epoch > entry.highestEpoch) entry.highestEpoch = epoch;
   }
 
+  /** The highest epoch that the registry or a playlist has shown; 0: none. */
+  highestEpoch(streamId: StreamId): number {
+    return this.#known.get(streamId)?.highestEpoch ?? 0;
+  }
+
   async #findWithin(streamId: StreamId, maxAgeMs: number): Promise<StreamRecord | undefined> {
     const { monotonicMs, after } = this.#options;
     const entry = this.#known.get(streamId) ?? this.#unknown.get(streamId) ?? this.#newEntry(streamId);

@@ -7,7 +7,8 @@ import type { Socket } from 'node:net';
 
 export interface PollerReply {
   readonly status: number;
-  readonly body: string;
+  /** Made when it is asked for. */
+  readonly text: () => string;
   /** Bytes of the body. */
   readonly length: number;
 }
@@ -44,13 +45,36 @@ export class Poller {
     const first = this.#chunks[0] ?? chunk;
     const headEnd = first.indexOf('\r\n\r\n');
     const head = first.subarray(0, headEnd).toString('latin1');
-    const length = Number(/^content-length: (\d+)$/im.exec(head)?.[1]);
-    if (this.#received < headEnd + 4 + length) return;
-    const body = Buffer.concat(this.#chunks)
-      .subarray(headEnd + 4)
-      .toString('latin1');
+    const isChunked = /^transfer-encoding: chunked$/im.test(head);
+    const announced = Number(/^content-length: (\d+)$/im.exec(head)?.[1]);
+    if (isChunked ? !chunk.subarray(-5).equals(LAST_CHUNK) : this.#received < headEnd + 4 + announced) return;
+    const chunks = this.#chunks;
+    const length = isChunked ? undefined : announced;
+    const read = (): Buffer => {
+      const raw = Buffer.concat(chunks).subarray(headEnd + 4);
+      return isChunked ? joinChunks(raw) : raw;
+    };
     this.#chunks = [];
     this.#received = 0;
-    this.#pending?.resolve({ status: Number(head.slice(9, 12)), body, length });
+    this.#pending?.resolve({
+      status: Number(head.slice(9, 12)),
+      length: length ?? read().length,
+      text: () => read().toString('latin1'),
+    });
+  }
+}
+
+const LAST_CHUNK = Buffer.from('0\r\n\r\n');
+
+/** The body without its chunks (RFC 9112 section 7.1). */
+function joinChunks(raw: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  let offset = 0;
+  for (;;) {
+    const lineEnd = raw.indexOf('\r\n', offset);
+    const length = Number.parseInt(raw.subarray(offset, lineEnd).toString('latin1'), 16);
+    if (!(length > 0)) return Buffer.concat(parts);
+    parts.push(raw.subarray(lineEnd + 2, lineEnd + 2 + length));
+    offset = lineEnd + 4 + length;
   }
 }

@@ -25,6 +25,10 @@ export function playerSection(streamId: StreamId): Html {
 
 function controlBar(): Html {
   return html`<div class="bar" data-bar role="group" aria-label="Playback controls">
+    <div class="seek-row" data-seek-row hidden>
+      <input type="range" class="seek" data-seek min="0" max="1" step="1" value="0" aria-label="Position" />
+      <span class="time" data-time aria-hidden="true"></span>
+    </div>
     <button type="button" class="control" data-play aria-label="Play" aria-keyshortcuts="k Space">
       ${icon('play', 'when-paused')}${icon('pause', 'when-playing')}
     </button>
@@ -32,6 +36,16 @@ function controlBar(): Html {
       ${icon('sound', 'when-sound')}${icon('muted', 'when-muted')}
     </button>
     <input type="range" class="volume" data-volume min="0" max="100" step="5" value="100" aria-label="Volume" />
+    <button
+      type="button"
+      class="control"
+      data-from-start
+      aria-label="Watch from the start"
+      aria-keyshortcuts="s"
+      hidden
+    >
+      ${icon('restart')}
+    </button>
     <button type="button" class="live" data-live aria-keyshortcuts="l">
       <span class="dot" aria-hidden="true"></span><span data-live-text>Offline</span
       ><span class="latency" data-latency></span>

@@ -23,7 +23,7 @@ export function streamPage({ assets, origin, streamId }: StreamPage): string {
         <h1 data-title>${streamId}</h1>
         ${facts()}
       </div>
-      ${embedCard(origin, streamId)} ${shortcuts()}
+      ${recordings()} ${embedCard(origin, streamId)} ${shortcuts()}
     </main>`;
   return pageShell({ assets, title: `${streamId} – Headwater`, bodyClass: 'page', script: 'player', body });
 }
@@ -42,12 +42,19 @@ function fact(label: string, name: string): Html {
   </div>`;
 }
 
+function recordings(): Html {
+  return html`<section class="card recordings" data-recordings aria-labelledby="recordings-title" hidden>
+    <h2 id="recordings-title">Recordings</h2>
+    <ul></ul>
+  </section>`;
+}
+
 function shortcuts(): Html {
   return html`<details class="card keys">
     <summary>Keyboard</summary>
     <dl>
       ${key(['Space', 'K'], 'play or pause')} ${key(['M'], 'sound on or off')} ${key(['F'], 'full screen')}
-      ${key(['L'], 'go to live')}
+      ${key(['L'], 'go to live')} ${key(['S'], 'watch from the start')} ${key(['←', '→'], '10 seconds back or on')}
     </dl>
   </details>`;
 }

@@ -31,6 +31,13 @@ export const VIEW_WORDS = {
     text: 'The next broadcast starts here by itself.',
     spoken: 'The stream has ended. The next one starts by itself.',
   },
+  recorded: { label: 'Recording', title: '', text: '', spoken: 'A recording plays.' },
+  missing: {
+    label: 'Not there',
+    title: 'There is no such recording',
+    text: 'It may have been deleted.',
+    spoken: 'There is no such recording.',
+  },
   refused: {
     label: 'Not open',
     title: 'This stream is not open to you',

@@ -5,6 +5,9 @@
 /** @typedef {import('hls.js').HlsConfig} HlsConfig */
 /** @typedef {import('hls.js').RetryConfig} RetryConfig */
 
+/** Version 2 calls it `ltc`, ms; version 1, which hls.js sends in headers, has no such key. */
+const LATENCY = 'headwater-ltc';
+
 /**
  * @param {number} maxNumRetry
  * @param {number} retryDelayMs the first of them; then it doubles
@@ -30,9 +33,13 @@ function andMissing(config) {
   };
 }
 
-/** @returns {Partial<HlsConfig>} */
-export function hlsSettings() {
+/**
+ * @param {Pick<import('./hls_playback.js').Source, 'kind' | 'position'>} source
+ * @returns {Partial<HlsConfig>}
+ */
+export function hlsSettings({ kind, position }) {
   return {
+    ...(position === undefined ? {} : { startPosition: position }),
     // Parts, blocking reload and PART-HOLD-BACK as the distance from the edge: no liveSync… setting may stand here,
     // for hls.js would follow that instead of the playlist.
     lowLatencyMode: true,
@@ -57,7 +64,8 @@ export function hlsSettings() {
         maxTimeToFirstByteMs: 8000,
         maxLoadTimeMs: 15_000,
         timeoutRetry: retry(2, 0, 0),
-        errorRetry: andMissing(retry(4, 500, 4000)),
+        // A recording that is not there does not come.
+        errorRetry: kind === 'recording' ? retry(4, 500, 4000) : andMissing(retry(4, 500, 4000)),
       },
     },
     playlistLoadPolicy: {
@@ -77,6 +85,32 @@ export function hlsSettings() {
         timeoutRetry: retry(3, 0, 0),
         errorRetry: retry(6, 300, 3000),
       },
+    },
+  };
+}
+
+/**
+ * What the player tells the edge about itself (CTA-5004). In headers, not in the query: a query would give every viewer
+ * a URL of their own at caches that were not told to leave it out. This page is of the same origin as the media, so
+ * that headers of our own cost no preflight.
+ *
+ * @param {() => number | undefined} latency s behind live
+ * @returns {{ cmcd: NonNullable<HlsConfig['cmcd']>, report: () => void }} `report` notes the latency for the next request
+ */
+export function viewerReports(latency) {
+  /** @type {((data: Record<string, number>) => void) | undefined} */
+  let update;
+  return {
+    cmcd: {
+      useHeaders: true,
+      includeKeys: ['bl', 'br', 'bs', 'd', 'mtp', 'ot', 'sf', 'sid', 'st', 'su', LATENCY],
+      reporterCallback: (reporter) => {
+        update = (data) => reporter.updateCustomData(data);
+      },
+    },
+    report: () => {
+      const seconds = latency();
+      if (seconds !== undefined) update?.({ [LATENCY]: Math.round(seconds * 1000) });
     },
   };
 }

@@ -1,9 +1,9 @@
 /**
- * The player's keys: space or k, m, f, l. They work while the focus is on the player or on nothing at all, never while
+ * The player's keys: space or k, m, f, l, s, and the arrows. They work while the focus is on the player or on nothing at all, never while
  * something else on the page has it (WCAG 2.2, 2.1.4).
  */
 
-/** @typedef {'play' | 'mute' | 'full' | 'live'} PlayerAction */
+/** @typedef {'play' | 'mute' | 'full' | 'live' | 'start' | 'back' | 'forward'} PlayerAction */
 
 /** @type {ReadonlyMap<string, PlayerAction>} */
 const ACTION = new Map([
@@ -12,6 +12,9 @@ const ACTION = new Map([
   ['m', 'mute'],
   ['f', 'full'],
   ['l', 'live'],
+  ['s', 'start'],
+  ['arrowleft', 'back'],
+  ['arrowright', 'forward'],
 ]);
 
 /**
@@ -25,6 +28,8 @@ export function actionOfKey({ key, modified, focus }) {
   if (modified || focus === 'elsewhere' || focus === 'menu') return undefined;
   // On a button the space bar presses that button.
   if (key === ' ' && focus === 'button') return undefined;
+  // On a slider the arrows move that slider.
+  if (focus === 'slider' && key.startsWith('Arrow')) return undefined;
   return ACTION.get(key.toLowerCase());
 }
 

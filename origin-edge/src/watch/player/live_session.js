@@ -3,7 +3,7 @@
  * publisher is away, end, and begin again with the stream's next session. It touches neither the page nor the network.
  */
 
-/** @typedef {'waiting' | 'starting' | 'live' | 'interrupted' | 'ended' | 'refused'} View */
+/** @typedef {'waiting' | 'starting' | 'live' | 'interrupted' | 'ended' | 'refused' | 'recorded' | 'missing'} View */
 
 /**
  * What the page reads of `/{streamId}/status.json` (contracts/status.ts).
@@ -12,6 +12,8 @@
  * @property {'starting' | 'live' | 'interrupted' | 'ended'} state
  * @property {string} [sessionId]
  * @property {string} [title]
+ * @property {number} [startedAtMs] Unix time
+ * @property {readonly import('./recording_list.js').Recording[]} [recordings] newest first
  */
 
 /**

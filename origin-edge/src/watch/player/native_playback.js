@@ -15,6 +15,8 @@ export class NativePlayback {
   #restart;
   #restarts = 0;
   #loaded = false;
+  /** @type {import('./hls_playback.js').Source | undefined} */
+  #source;
   /** @type {undefined} */
   hls = undefined;
 
@@ -22,7 +24,10 @@ export class NativePlayback {
   constructor(deps) {
     this.#deps = deps;
     const { video, events } = deps;
-    video.addEventListener('loadedmetadata', () => events.ready());
+    video.addEventListener('loadedmetadata', () => {
+      if (this.#source?.position !== undefined) video.currentTime = this.#source.position;
+      events.ready();
+    });
     video.addEventListener('playing', () => {
       this.#restarts = 0;
     });
@@ -30,11 +35,29 @@ export class NativePlayback {
     video.addEventListener('error', () => this.#loaded && this.#restartLater());
   }
 
-  start() {
+  /** @param {import('./hls_playback.js').Source} [wanted] */
+  start(wanted) {
+    const { video } = this.#deps;
+    const before = this.#source;
+    const source = wanted ?? (before?.kind === 'live' ? before : before && { ...before, position: video.currentTime });
     this.stop();
+    if (source === undefined) return;
+    this.#source = source;
     this.#loaded = true;
-    this.#deps.video.src = this.#deps.url;
-    this.#deps.video.load();
+    video.src = source.url;
+    video.load();
+  }
+
+  /** @param {number} seconds */
+  seek(seconds) {
+    this.#deps.video.currentTime = seconds;
+  }
+
+  playingDateMs() {
+    // Safari's own (WebKit): the programme time of position 0.
+    const { video } = this.#deps;
+    const startMs = /** @type {{ getStartDate?: () => Date }} */ (video).getStartDate?.().getTime() ?? Number.NaN;
+    return Number.isNaN(startMs) ? undefined : startMs + video.currentTime * 1000;
   }
 
   stop() {

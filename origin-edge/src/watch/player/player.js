@@ -10,9 +10,12 @@ import { LiveSession } from './live_session.js';
 import { NativePlayback } from './native_playback.js';
 import { playerElements } from './player_elements.js';
 import { QualityMenu } from './quality_menu.js';
+import { RecordedSession } from './recorded_session.js';
+import { listRecordings } from './recording_list.js';
+import { SeekBar, isAtEdge } from './seek_bar.js';
 import { StallClock } from './stall_clock.js';
 import { StatusPoll } from './status_poll.js';
-import { streamUrls } from './stream_urls.js';
+import { pageQuery, streamUrls } from './stream_urls.js';
 import { Watchdog } from './watchdog.js';
 
 /** @typedef {import('./hls_playback.js').Playback} Playback */
@@ -23,6 +26,8 @@ const TICK_MS = 100;
 const FACTS_EVERY = 5;
 /** Further from the live edge than it should be by this, s: the viewer is behind. */
 const BEHIND_S = 3;
+/** What an arrow key moves, s. */
+const STEP_S = 10;
 /** A picture that has not come by then gets the poster in its place, ms. */
 const POSTER_AFTER_MS = 2500;
 
@@ -35,6 +40,11 @@ export class Player {
   #poll;
   #controls;
   #menu;
+  #seekBar;
+  /** What is loaded. @type {'live' | 'rewind' | 'recording'} */
+  #mode;
+  /** When the live session began. @type {number | undefined} */
+  #startedAtMs;
   #stalls = new StallClock();
   #watchdog = new Watchdog();
   #ticks = 0;
@@ -51,15 +61,13 @@ export class Player {
     this.#elements = playerElements(section);
     this.video = this.#elements.video;
     this.#urls = streamUrls(section.dataset['stream'] ?? '', location.search);
+    this.#mode = this.#urls.recording === undefined ? 'live' : 'recording';
     this.#playback = this.#makePlayback();
-    this.#session = new LiveSession({
-      start: () => this.#start(),
-      stop: () => this.#stop(),
-      show: (view) => announceView(this.#elements, view),
-    });
+    this.#session = this.#makeSession();
     this.#poll = this.#makePoll();
     this.#controls = new Controls(this.#elements, { togglePlay: () => this.togglePlay(), goLive: () => this.goLive() });
     this.#menu = new QualityMenu(this.#elements, (rendition) => this.#playback?.choose(rendition));
+    this.#seekBar = new SeekBar(this.#elements, (seconds) => this.seekTo(seconds));
     this.#listen();
   }
 
@@ -78,6 +86,7 @@ export class Player {
       return;
     }
     this.#showFacts();
+    if (this.#session instanceof RecordedSession) this.#session.begin();
     this.#poll.ask();
     setInterval(() => this.#tick(), TICK_MS);
   }
@@ -112,11 +121,36 @@ export class Player {
   }
 
   goLive() {
-    if (!this.#session.loaded) return;
+    if (this.#mode === 'recording') location.assign(`${location.pathname}${pageQuery(location.search, undefined)}`);
+    if (this.#mode === 'recording' || !this.#session.loaded) return;
     this.#paused = false;
     this.#stayBack = false;
-    this.#playback?.goLive();
+    if (this.#mode === 'rewind') this.#load({ kind: 'live', url: this.#urls.playlist });
+    else this.#playback?.goLive();
     void this.#play();
+  }
+
+  /**
+   * Goes to a place on the time line that the seek bar shows. From live it loads the rewind playlist; at its end it
+   * goes live again.
+   *
+   * @param {number} seconds
+   */
+  seekTo(seconds) {
+    const timeline = this.#timeline();
+    if (timeline === undefined || !this.#session.loaded) return;
+    const wanted = Math.min(timeline.end, Math.max(timeline.start, seconds));
+    if (this.#mode !== 'recording' && isAtEdge(timeline, wanted)) {
+      this.goLive();
+      return;
+    }
+    this.#stayBack = true;
+    if (this.#mode === 'live') {
+      const atMs = (this.#startedAtMs ?? 0) + wanted * 1000;
+      this.#load({ kind: 'rewind', url: this.#urls.rewind, position: wanted, atMs });
+    } else {
+      this.#playback?.seek(wanted);
+    }
   }
 
   /** @returns {Playback | undefined} undefined when the browser can play neither way */
@@ -124,7 +158,6 @@ export class Player {
     const Hls = /** @type {{ Hls?: typeof import('hls.js').default }} */ (/** @type {unknown} */ (globalThis)).Hls;
     const deps = {
       video: this.video,
-      url: this.#urls.playlist,
       events: {
         ready: () => void this.#play(),
         ended: () => {
@@ -132,6 +165,9 @@ export class Player {
           this.#poll.ask();
         },
         changed: () => this.#showFacts(),
+        unplayable: (/** @type {number} */ status) => {
+          if (this.#session instanceof RecordedSession) this.#session.onUnplayable(status);
+        },
       },
       nowMs: () => performance.now(),
       random: Math.random,
@@ -140,6 +176,16 @@ export class Player {
     };
     if (Hls?.isSupported() === true) return new HlsPlayback({ ...deps, Hls });
     return this.video.canPlayType('application/vnd.apple.mpegurl') === '' ? undefined : new NativePlayback(deps);
+  }
+
+  /** @returns {LiveSession | RecordedSession} */
+  #makeSession() {
+    const actions = {
+      start: () => this.#start(),
+      stop: () => this.#stop(),
+      show: (/** @type {import('./live_session.js').View} */ view) => announceView(this.#elements, view),
+    };
+    return this.#mode === 'recording' ? new RecordedSession(actions) : new LiveSession(actions);
   }
 
   #makePoll() {
@@ -153,6 +199,8 @@ export class Player {
       playing: () => this.#session.view === 'live',
       onStatus: (status) => {
         if (status?.title !== undefined && status.title !== '') this.#title(status.title);
+        this.#startedAtMs = status?.startedAtMs;
+        listRecordings(status?.recordings ?? [], (id) => `${location.pathname}${pageQuery(location.search, id)}`);
         this.#session.onStatus(status);
         this.#showFacts();
       },
@@ -166,6 +214,9 @@ export class Player {
       if (action === 'play') this.togglePlay();
       else if (action === 'live') this.goLive();
       else if (action === 'mute') this.#controls.toggleMute();
+      else if (action === 'start') this.seekTo(-Infinity);
+      else if (action === 'back') this.#step(-STEP_S);
+      else if (action === 'forward') this.#step(STEP_S);
       else this.#controls.toggleFull();
     });
     document.addEventListener('visibilitychange', () => !document.hidden && this.#poll.ask());
@@ -190,8 +241,8 @@ export class Player {
     this.#paused = false;
     this.#stayBack = false;
     section.dataset['picture'] = 'false';
-    this.#watchdog.reset(performance.now());
-    this.#playback?.start();
+    const { recording, playlist } = this.#urls;
+    this.#load(recording === undefined ? { kind: 'live', url: playlist } : { kind: 'recording', url: recording });
     setTimeout(() => {
       if (this.#session.loaded && !this.#begun) video.poster = this.#urls.poster;
     }, POSTER_AFTER_MS);
@@ -206,6 +257,39 @@ export class Player {
     this.#playback?.stop();
     this.#controls.update();
     this.#showFacts();
+  }
+
+  /** @param {import('./hls_playback.js').Source} source */
+  #load(source) {
+    this.#mode = source.kind;
+    this.#watchdog.reset(performance.now());
+    this.#playback?.start(source);
+  }
+
+  /** @param {number} seconds */
+  #step(seconds) {
+    const timeline = this.#timeline();
+    if (timeline !== undefined) this.seekTo(timeline.position + seconds);
+  }
+
+  /**
+   * What can be watched: of a live stream the session since its start, else what the media's own time line offers.
+   *
+   * @returns {import('./seek_bar.js').Timeline | undefined}
+   */
+  #timeline() {
+    const { video } = this;
+    if (!this.#session.loaded || !this.#begun) return undefined;
+    if (this.#mode === 'live') {
+      const [dateMs, latency] = [this.#playback?.playingDateMs(), this.#playback?.latency()];
+      if (this.#startedAtMs === undefined || dateMs === undefined || latency === undefined) return undefined;
+      const position = (dateMs - this.#startedAtMs) / 1000;
+      return { start: 0, end: position + latency, position, live: true };
+    }
+    const { seekable } = video;
+    if (seekable.length === 0) return undefined;
+    const [start, end] = [seekable.start(0), seekable.end(seekable.length - 1)];
+    return { start, end, position: video.currentTime, live: this.#mode === 'rewind' };
   }
 
   /** Sound if the browser lets it; else without, and a button that says so; else a button to press. */
@@ -265,6 +349,9 @@ export class Player {
       rendition: this.#playback?.rendition(),
       stalls: this.#stalls.stats(),
     });
+    // While another playlist loads there is none for a moment: the bar stays, and who holds it keeps it.
+    const timeline = this.#timeline();
+    if (timeline !== undefined || !this.#session.loaded) this.#seekBar.update(timeline);
     this.#menu.update({
       renditions: this.#session.loaded ? (this.#playback?.renditions() ?? []) : [],
       rendition: this.#playback?.rendition(),

@@ -90,11 +90,23 @@ async function read(fetch, url) {
  */
 export function parseStatus(value) {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { state, sessionId, title } = /** @type {Record<string, unknown>} */ (value);
+  const { state, sessionId, title, startedAt, recordings } = /** @type {Record<string, unknown>} */ (value);
   if (typeof state !== 'string' || !STATES.has(state)) return undefined;
   return {
     state: /** @type {Status['state']} */ (state),
     ...(typeof sessionId === 'string' ? { sessionId } : {}),
     ...(typeof title === 'string' ? { title } : {}),
+    ...(typeof startedAt === 'string' && Date.parse(startedAt) > 0 ? { startedAtMs: Date.parse(startedAt) } : {}),
+    ...(Array.isArray(recordings) ? { recordings: recordings.filter(isRecording) } : {}),
   };
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is import('./recording_list.js').Recording}
+ */
+function isRecording(value) {
+  if (typeof value !== 'object' || value === null) return false;
+  const { sessionId, startedAt } = /** @type {Record<string, unknown>} */ (value);
+  return typeof sessionId === 'string' && typeof startedAt === 'string' && Date.parse(startedAt) > 0;
 }

@@ -1,0 +1,10 @@
+/**
+ * The part of the Workers runtime that the entry uses, typed here because the project is checked without Cloudflare's
+ * types.
+ */
+declare module 'cloudflare:workers' {
+  export class WorkerEntrypoint<Environment, Props> {
+    protected readonly env: Environment;
+    protected readonly ctx: { readonly props: Props };
+  }
+}
