@@ -8,7 +8,7 @@ import { Webhook } from 'standardwebhooks';
 const webhook = new Webhook(process.env.WEBHOOK_SECRET);
 const seen = new Set();
 
-const server = createServer(async (request, response) => {
+async function receive(request, response) {
   const body = Buffer.concat(await request.toArray()).toString('utf8');
   try {
     const event = webhook.verify(body, request.headers);
@@ -18,5 +18,7 @@ const server = createServer(async (request, response) => {
   } catch {
     response.writeHead(401).end();
   }
-});
+}
+
+const server = createServer((request, response) => void receive(request, response));
 server.listen(Number(process.env.PORT ?? 4000), '127.0.0.1', () => console.log('listening on', server.address().port));

@@ -23,6 +23,8 @@ const MAX_AT_ONCE = 8;
 const LOOK_EVERY_MS = 5_000;
 /** The longest time that a timer is set for, ms. */
 const LONGEST_SLEEP_MS = 60_000;
+/** A file that cannot be read or written, such as on a full disk, is tried again after this time, ms. */
+const FILE_PAUSE_MS = 10_000;
 
 export class EventDeliverer {
   readonly #options: EventDelivererOptions;
@@ -30,6 +32,7 @@ export class EventDeliverer {
   readonly #look: NodeJS.Timeout;
   #version: number;
   #timer: NodeJS.Timeout | undefined;
+  #pausedUntilMs = -Infinity;
   #closed = false;
 
   constructor(options: EventDelivererOptions) {
@@ -49,29 +52,61 @@ export class EventDeliverer {
     await Promise.all(this.#underWay.values());
   }
 
+  /** Never throws: it is called by timers. */
   #wake(): void {
     if (this.#closed) return;
     clearTimeout(this.#timer);
     const nowMs = this.#options.nowMs();
+    if (nowMs < this.#pausedUntilMs) {
+      this.#wakeIn(this.#pausedUntilMs - nowMs);
+      return;
+    }
+    try {
+      this.#beginDue(nowMs);
+    } catch (error) {
+      this.#fileFailed(error);
+      this.#wakeIn(FILE_PAUSE_MS);
+    }
+  }
+
+  /** @throws Error of the file */
+  #beginDue(nowMs: number): void {
     const heads = this.#options.file.heads().filter(({ position }) => !this.#underWay.has(position));
     const room = (this.#options.maxAtOnce ?? MAX_AT_ONCE) - this.#underWay.size;
     for (const waiting of heads.filter(({ dueAtMs }) => dueAtMs <= nowMs).slice(0, Math.max(0, room))) {
-      const attempt = this.#attempt(waiting).finally(() => {
-        this.#underWay.delete(waiting.position);
-        this.#wake();
-      });
+      const attempt = this.#attempt(waiting)
+        // What the file did not take down is delivered again: the receiver knows it by its id.
+        .catch((error: unknown) => this.#fileFailed(error))
+        .finally(() => {
+          this.#underWay.delete(waiting.position);
+          this.#wake();
+        });
       this.#underWay.set(waiting.position, attempt);
     }
     const next = Math.min(...heads.filter(({ dueAtMs }) => dueAtMs > nowMs).map(({ dueAtMs }) => dueAtMs));
-    if (next === Number.POSITIVE_INFINITY) return;
-    this.#timer = setTimeout(() => this.#wake(), Math.min(LONGEST_SLEEP_MS, next - nowMs));
+    if (next !== Number.POSITIVE_INFINITY) this.#wakeIn(next - nowMs);
+  }
+
+  #wakeIn(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#wake(), Math.min(LONGEST_SLEEP_MS, ms));
     this.#timer.unref();
   }
 
+  #fileFailed(error: unknown): void {
+    this.#pausedUntilMs = this.#options.nowMs() + FILE_PAUSE_MS;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#options.log('warn', 'the file of events cannot be used', { reason, againInSeconds: FILE_PAUSE_MS / 1000 });
+  }
+
   #lookAtFile(): void {
-    const { version } = this.#options.file;
-    if (version === this.#version) return;
-    this.#version = version;
+    try {
+      const { version } = this.#options.file;
+      if (version === this.#version) return;
+      this.#version = version;
+    } catch (error) {
+      this.#fileFailed(error);
+    }
     this.#wake();
   }
 

@@ -152,3 +152,39 @@ test('a health event that is no news any more is dropped', async () => {
   await deliverer.close();
   file.close();
 });
+
+test('a disk that takes nothing for a while ends no program and loses no event', async () => {
+  vi.useFakeTimers();
+  const file = openFile(Date.now);
+  await file.send(event('a', 1));
+  await file.send(event('a', 2));
+  const full = () => {
+    throw new Error('database or disk is full');
+  };
+  const writes = vi.spyOn(file, 'delivered').mockImplementation(full);
+  const reads = vi.spyOn(file, 'heads');
+  const got: number[] = [];
+  const deliver: DeliverEvent = async (next) => {
+    got.push((next as LifecycleEvent).sequence);
+    return { delivered: true };
+  };
+  const warnings: unknown[] = [];
+  const log = (level: string, _message: string, { reason }: Readonly<Record<string, unknown>>) => {
+    if (level === 'warn') warnings.push(reason);
+  };
+  const deliverer = new EventDeliverer({ file, deliver, log, nowMs: Date.now });
+  await vi.advanceTimersByTimeAsync(100);
+  // Tried again after a pause, not in a loop.
+  expect(got).toEqual([1]);
+  expect(warnings).toEqual(['database or disk is full']);
+  reads.mockImplementation(full);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(new Set(got)).toEqual(new Set([1]));
+  writes.mockRestore();
+  reads.mockRestore();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(got.slice(-2)).toEqual([1, 2]);
+  expect(file.heads()).toEqual([]);
+  await deliverer.close();
+  file.close();
+});

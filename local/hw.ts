@@ -14,6 +14,7 @@ import { parsePayload } from '../contracts/schema.ts';
 import { SETTINGS } from '../contracts/setting_table.ts';
 import { readSettings } from '../contracts/settings.ts';
 import { runDlq } from './hw_dlq.ts';
+import { readVodCommand, runVod } from './hw_vod.ts';
 
 const USAGE = `usage: npm run hw -- COMMAND
   streams               what is live: stream, state, server, session, since when
@@ -21,6 +22,8 @@ const USAGE = `usage: npm run hw -- COMMAND
   revoke STREAM         ends the show because its key is no longer good (take the key out of the settings first)
   drain SERVER          the server takes no new publishers, and goes when its shows have ended
   drain SERVER --undo   it takes publishers again
+  vod verify STREAM/SESSION   reads a whole recording and says whether it is good (--quick: without decoding it)
+  vod delete STREAM/SESSION   deletes a recording for good (asks for --yes)
   dlq list              events that no receiver took
   dlq replay            has them delivered again`;
 
@@ -75,6 +78,14 @@ async function main(): Promise<void> {
   const [area, verb, ...more] = process.argv.slice(2);
   if (area === 'dlq' && (verb === 'list' || verb === 'replay') && more.length === 0) {
     console.log(await runDlq(verb, process.env));
+    return;
+  }
+  if (area === 'vod') {
+    const command = readVodCommand(process.argv.slice(3));
+    if (command === undefined) throw new Error(USAGE);
+    const { text, status } = await runVod(command, process.env);
+    console.log(text);
+    process.exitCode = status;
     return;
   }
   const call = readCommand(process.argv.slice(2));

@@ -1,7 +1,8 @@
 /**
  * `/metrics` of the one-machine run: transcoder, edge and process in one listener, on loopback alone.
  */
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { collectDefaultMetrics } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { registerEdgeMetrics, serveMetrics } from '../origin-edge/entry/edge_metrics.ts';
 import type { RunningEdge } from '../origin-edge/entry/start_edge.ts';
 import type { Logger } from '../transcoder/logger.ts';
@@ -13,6 +14,8 @@ export interface MetricsOptions {
   readonly port: number;
   /** False for the default port, without which the run can do when another program has it. */
   readonly portIsSet: boolean;
+  /** Holds what the edge measures already. */
+  readonly registry: Registry;
   readonly transcoder: Transcoder;
   readonly edge: RunningEdge;
   readonly logger: Logger;
@@ -22,8 +25,7 @@ export interface MetricsOptions {
 export async function startMetrics(
   options: MetricsOptions,
 ): Promise<Awaited<ReturnType<typeof serveMetrics>> | undefined> {
-  const { port, portIsSet, transcoder, edge, logger } = options;
-  const registry = new Registry();
+  const { port, portIsSet, registry, transcoder, edge, logger } = options;
   collectDefaultMetrics({ register: registry });
   registerTranscoderMetrics(registry, transcoder);
   registerEdgeMetrics(registry, edge.counters, edge.upstreamSockets);
