@@ -25,6 +25,8 @@ export interface RtmpPublisherOptions {
   readonly preamble?: Buffer;
   /** Address that the connection comes from, such as 127.0.0.2. */
   readonly localAddress?: string;
+  /** What the encoder says that it can do (Enhanced RTMP 2, "CapsExMask"): 1 is to connect again when it is asked. */
+  readonly capsEx?: number;
   /** Bytes per chunk that we send; default 4096. */
   readonly chunkSize?: number;
 }
@@ -113,10 +115,11 @@ export class RtmpPublisher {
 
   /** Sends all from the handshake to publish. Resolves at Publish.Start. @throws RtmpRefused */
   async requestPublish(): Promise<void> {
-    const { key, app, query, chunkSize = 4096 } = this.#options;
+    const { key, app, query, capsEx, chunkSize = 4096 } = this.#options;
     const name = query === undefined ? key : `${key}?${query}`;
     const started = this.#waitFor((status) => status.code === 'NetStream.Publish.Start' || status.level === 'error');
-    this.#socket.write(Buffer.concat([rtmp.publishing(name, app), rtmp.setChunkSize(chunkSize)]));
+    const extra = capsEx === undefined ? {} : { capsEx: rtmp.amf.number(capsEx) };
+    this.#socket.write(Buffer.concat([rtmp.publishing(name, app, extra), rtmp.setChunkSize(chunkSize)]));
     const status = await started;
     if (status.level === 'error') throw new RtmpRefused(status);
   }

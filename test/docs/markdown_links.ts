@@ -16,8 +16,10 @@ export interface MarkdownPage {
 const LINK = /!?\[[^\]]*\]\(\s*<?([^)\s>]+)>?(?:\s+"[^"]*")?\s*\)/g;
 const HTML_LINK = /\b(?:src|href)="([^"]+)"/g;
 const CODE_SPAN = /`([^`\n]+)`/g;
+/** Objects that are served or stored, not files of the project. */
+const OBJECT = /^(?:recording|status|session|epoch|announced)\.json$/;
 const PATH =
-  /^(?:\.\/)?((?:contracts|transcoder|functions|origin-edge|local|test|bench|docs|script|examples|\.ci)\/[A-Za-z0-9_./-]*|[A-Za-z0-9_-]+\.(?:md|json|toml|yml)|Dockerfile\.[a-z]+)$/;
+  /^(?:\.\/)?((?:contracts|transcoder|functions|origin-edge|local|test|bench|docs|script|examples|storage|stack|\.ci)\/[A-Za-z0-9_./-]*|[A-Za-z0-9_-]+\.(?:md|json|toml|yml)|Dockerfile\.[a-z]+)$/;
 
 export function readMarkdown(text: string): MarkdownPage {
   const prose = text.replaceAll(/^```[\s\S]*?^```/gm, '');
@@ -32,7 +34,7 @@ export function readMarkdown(text: string): MarkdownPage {
     }),
     paths: [...prose.matchAll(CODE_SPAN)].flatMap((match) => {
       const path = PATH.exec((match[1] ?? '').split(' ')[0] ?? '')?.[1];
-      return path === undefined ? [] : [path];
+      return path === undefined || OBJECT.test(path) ? [] : [path];
     }),
     headings: [...prose.matchAll(/^#{1,6}\s+(.+?)\s*#*$/gm)].map((match) => anchorOf(match[1] ?? '')),
   };

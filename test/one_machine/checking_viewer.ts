@@ -14,6 +14,8 @@ export interface CheckingViewerOptions {
   readonly rendition: string;
   /** Keeps no media: for long runs that do not decode. */
   readonly forgetMedia?: boolean;
+  /** Media sequence numbers may leap ahead once per new epoch: the stream's server died and nobody knows its last one. */
+  readonly mayJump?: boolean;
 }
 
 /** One encoder run as the viewer saw it. */
@@ -50,9 +52,9 @@ export class CheckingViewer {
   #longestQuietMs = 0;
   #longestWithoutSegmentMs = 0;
 
-  private constructor({ origin, streamId, rendition, forgetMedia = false }: CheckingViewerOptions) {
+  private constructor({ origin, streamId, rendition, forgetMedia = false, mayJump = false }: CheckingViewerOptions) {
     this.#url = `${origin}/${streamId}/${rendition}/index.m3u8`;
-    this.#judge = new PlaylistJudge(this.#url);
+    this.#judge = new PlaylistJudge(this.#url, mayJump);
     this.#keepsMedia = !forgetMedia;
     this.#running = this.#run();
   }

@@ -11,7 +11,13 @@ import { createInterface } from 'node:readline';
 export interface MachineProcess {
   readonly child: ChildProcess;
   readonly pid: number;
-  readonly ports: { readonly rtmp: number; readonly rtmps?: number; readonly media: number; readonly edge: number };
+  readonly ports: {
+    readonly rtmp: number;
+    readonly rtmps?: number;
+    readonly media: number;
+    readonly edge: number;
+    readonly metrics?: number;
+  };
   /** Everything that it logged so far. */
   readonly log: () => string;
   /** Its exit code once it has ended, null after a signal. */

@@ -38,6 +38,7 @@ type ParsedSegment = HLS.types.Segment;
 
 export class PlaylistJudge {
   readonly #base: string;
+  readonly #mayJump: boolean;
   readonly segments = new Map<number, SeenSegment>();
   /** One line per broken rule. */
   readonly violations: string[] = [];
@@ -54,9 +55,13 @@ export class PlaylistJudge {
   /** Discontinuity sequence number by MSN. */
   readonly #discontinuities = new Map<number, number>();
 
-  /** @param base absolute URL of the playlist */
-  constructor(base: string) {
+  /**
+   * @param base absolute URL of the playlist
+   * @param mayJump a playlist may begin above what came before, with a DISCONTINUITY: its server died
+   */
+  constructor(base: string, mayJump = false) {
     this.#base = base;
+    this.#mayJump = mayJump;
   }
 
   get lastMsn(): number | undefined {
@@ -92,7 +97,8 @@ export class PlaylistJudge {
     if (media.partTargetDuration !== this.partTarget) this.#broken(`PART-TARGET became ${media.partTargetDuration}`);
     const first = media.mediaSequenceBase ?? 0;
     const last = media.segments.at(-1)?.mediaSequenceNumber ?? first;
-    if (this.#lastMsn !== undefined && first > this.#lastMsn + 1) {
+    const isHeir = this.#mayJump && media.segments[0]?.discontinuity === true;
+    if (this.#lastMsn !== undefined && first > this.#lastMsn + 1 && !isHeir) {
       this.#broken(`MSN ${this.#lastMsn} is followed by a playlist that begins at ${first}`);
     }
     if (first < this.#firstMsn) this.#broken(`EXT-X-MEDIA-SEQUENCE fell from ${this.#firstMsn} to ${first}`);

@@ -76,7 +76,7 @@ test.concurrent('what is stored is what viewers got, over an absence of the publ
   }
 });
 
-/** FAULTS row 4. */
+/** FAULTS row 4; and of row 41 what needs no S3: that the recording catches up once it can be stored. */
 describe.concurrent('a recording that cannot be stored', () => {
   /** Of each case, how long after the failure it was said, ms. */
   const saidAfterMs: number[] = [];
