@@ -39,7 +39,7 @@ export const lifecycleEventSchema = z.strictObject({
   /**
    * Facts of the type, without secrets. `stream.live`: `path` of its playlist, `playback`, `title`;
    * `stream.interrupted`: `reason`, `windowSeconds` that it waits for its publisher; `stream.resumed`: `awaySeconds`;
-   * `stream.ended`: `reason`, `durationSeconds`; `vod.ready` and `relay.failed`: what their makers know.
+   * `stream.ended`: `reason`, `durationSeconds` where it is known; `vod.ready` and `relay.failed`: what their makers know.
    */
   data: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
 });

@@ -38,11 +38,11 @@ export function readPlaylistLines(
     at = end + 1;
     if (line === '') continue;
     if (!line.startsWith('#')) {
-      const path = line.startsWith('../') ? parseMediaPath(`/${streamId}${line.slice(2)}`) : undefined;
-      if (path?.kind !== 'segment' || path.rendition !== rendition) return undefined;
       const before = lines.at(-1);
+      const path = followingSegment(line, before, rendition) ?? segmentPath(line, streamId, rendition);
+      if (path === undefined) return undefined;
       const implied = before === undefined ? 0 : before.pdt + before.duration * 1000;
-      lines.push({ msn: path.msn, epoch: path.epoch, pdt: pdt ?? implied, duration, gap });
+      lines.push({ ...path, pdt: pdt ?? implied, duration, gap });
       pdt = undefined;
       gap = false;
     } else if (line.startsWith('#EXTINF:')) duration = Number.parseFloat(line.slice(8));
@@ -52,6 +52,25 @@ export function readPlaylistLines(
     else readHeader(line, facts);
   }
   return facts.targetDuration > 0 ? { ...facts, lines } : undefined;
+}
+
+type SegmentPlace = Pick<PlaylistLine, 'epoch' | 'msn'>;
+
+/** The usual case, without parsing: the segment behind `before`. Twelve hours are 21,600 of them. */
+function followingSegment(
+  line: string,
+  before: PlaylistLine | undefined,
+  rendition: RenditionName,
+): SegmentPlace | undefined {
+  if (before === undefined) return undefined;
+  const { epoch, msn } = before;
+  return line === `../${epoch}/${rendition}/${msn + 1}.m4s` ? { epoch, msn: msn + 1 } : undefined;
+}
+
+function segmentPath(line: string, streamId: StreamId, rendition: RenditionName): SegmentPlace | undefined {
+  const path = line.startsWith('../') ? parseMediaPath(`/${streamId}${line.slice(2)}`) : undefined;
+  if (path?.kind !== 'segment' || path.rendition !== rendition) return undefined;
+  return { epoch: path.epoch, msn: path.msn };
 }
 
 function readHeader(

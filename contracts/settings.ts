@@ -38,11 +38,21 @@ export function readSettings<Table extends Record<string, SettingDefinition<unkn
       values[key] = definition.parse(text === '' ? undefined : text);
     } catch (cause) {
       const wanted = cause instanceof Error ? cause.message : String(cause);
-      const got = definition.secret === true ? 'a value that cannot be used' : JSON.stringify(text ?? '');
+      const got = definition.secret === true ? 'a value that cannot be used' : JSON.stringify(shown(text ?? ''));
       throw new SettingError(`${definition.name}: got ${got}, wanted ${wanted}`, { cause });
     }
   }
   return values as Values<Table>;
+}
+
+/** A URL's user name, password, path and query may be secrets: what is shown of one is its scheme, host and port. */
+function shown(text: string): string {
+  const [, scheme, rest = ''] = /^([a-z][a-z0-9+.-]*:\/\/)(.*)$/is.exec(text) ?? [];
+  if (scheme === undefined) return text;
+  const at = rest.lastIndexOf('@');
+  const host = /^[^/?#]*/.exec(rest.slice(at + 1))?.[0] ?? '';
+  const hasMore = rest.length > at + 1 + host.length;
+  return `${scheme}${at === -1 ? '' : '…@'}${host}${hasMore ? '/…' : ''}`;
 }
 
 /** @throws SettingError for the first `HW_…` name in `env` that no setting has, with the nearest known one */
@@ -165,5 +175,9 @@ export function defaultedTextSetting(name: string, fallback: string, { doc }: Do
 
 /** What a check says of a text that is not an absolute http or https URL. */
 export function wantHttpUrl(text: string): string | undefined {
-  return /^https?:\/\/[^\s/?#@]+(?:[/?#]\S*)?$/.test(text) ? undefined : 'an http:// or https:// URL';
+  const [matched, port = '0'] =
+    /^https?:\/\/(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@:[\]<>^|%\\]+)(?::([0-9]{1,5}))?(?:[/?#]\S*)?$/.exec(text) ?? [];
+  return matched !== undefined && Number(port) <= 65_535
+    ? undefined
+    : 'an http:// or https:// URL without a user name or a password';
 }

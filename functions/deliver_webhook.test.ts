@@ -62,10 +62,11 @@ test('a later event of the same stream waits for an earlier one', async () => {
   expect(delivered).toEqual([event('b', 7).id]);
 });
 
-test('a body that is no event fails alone, and is not sent', async () => {
-  const { call, delivered } = start();
+test('a body that is no event fails alone, is not sent, and uses its attempts up without a pause', async () => {
+  const { call, delivered, postponed } = start();
   const reply = await call(record('{'), record({ ...event('a', 1), streamId: '../x' }), record(event('a', 2)));
   expect(reply.batchItemFailures).toHaveLength(2);
+  expect(postponed.map(([, seconds]) => seconds)).toEqual([0, 0]);
   expect(delivered).toEqual([event('a', 2).id]);
 });
 

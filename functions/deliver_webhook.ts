@@ -43,8 +43,10 @@ export function createDeliverWebhook(options: DeliverWebhookOptions): DeliverBat
     const blocked = new Set<string>();
     for (const message of messages) {
       const event = read(message, options.log, requestId);
-      // What cannot be read goes to the dead-letter queue by itself; nobody waits for it.
+      // What cannot be read goes to the dead-letter queue by itself, and at once: its stream's later events, which the
+      // queue holds back until then, would wait for hours.
       if (event === undefined) {
+        await comeAgainIn(0, message, options, { requestId, messageId: message.messageId });
         failed.push(message);
         continue;
       }
@@ -85,6 +87,16 @@ async function deliverOne(
   }
   const seconds = pauseAfter(message.attempts);
   log('warn', 'event not delivered', { ...fields, reason: result.reason, againInSeconds: seconds });
+  await comeAgainIn(seconds, message, { postpone, log }, fields);
+  return false;
+}
+
+async function comeAgainIn(
+  seconds: number,
+  message: QueuedEvent,
+  { postpone, log }: Pick<DeliverWebhookOptions, 'postpone' | 'log'>,
+  fields: Readonly<Record<string, unknown>>,
+): Promise<void> {
   try {
     await postpone(message, seconds);
   } catch (error) {
@@ -94,7 +106,6 @@ async function deliverOne(
       reason: error instanceof Error ? error.name : typeof error,
     });
   }
-  return false;
 }
 
 function read(message: QueuedEvent, log: FunctionLog, requestId: string): LifecycleEvent | HealthEvent | undefined {

@@ -49,6 +49,14 @@ const HEADS = `
     (SELECT MIN(position) FROM event WHERE state = 'waiting' AND in_order = 1 GROUP BY stream))
   ORDER BY position LIMIT 500`;
 
+/** The last word about each stream's sessions where that is not their end, with the stream's last sequence. */
+const LEFT_OPEN = `
+  SELECT body, (SELECT MAX(body ->> '$.sequence') FROM event AS any WHERE any.stream = event.stream AND in_order = 1)
+    AS sequence FROM event
+  WHERE position IN (SELECT MAX(position) FROM event WHERE in_order = 1 AND body ->> '$.type' LIKE 'stream.%' GROUP BY stream)
+    AND body ->> '$.type' <> 'stream.ended'
+  ORDER BY position`;
+
 export class EventFile implements EventQueue {
   readonly #db: DatabaseSync;
   readonly #nowMs: () => number;
@@ -88,6 +96,17 @@ export class EventFile implements EventQueue {
         attempts: Number(row['attempts']),
         dueAtMs: Number(row['due_at_ms']),
       }));
+  }
+
+  /** Sessions that were told to be live, and not to have ended; `sequence` is the last one of their stream. */
+  leftOpen(): readonly Pick<LifecycleEvent, 'streamId' | 'sessionId' | 'sequence'>[] {
+    return this.#db
+      .prepare(LEFT_OPEN)
+      .all()
+      .map((row) => {
+        const { streamId, sessionId } = JSON.parse(String(row['body'])) as LifecycleEvent;
+        return { streamId, sessionId, sequence: Number(row['sequence']) };
+      });
   }
 
   delivered(position: number): void {

@@ -11,8 +11,8 @@ import { parseStreamId } from '../contracts/ids.ts';
 import { streamRecordSchema } from '../contracts/registry.ts';
 import type { StreamRecord } from '../contracts/registry.ts';
 import { parsePayload } from '../contracts/schema.ts';
-import { SETTINGS } from '../contracts/setting_table.ts';
-import { readSettings } from '../contracts/settings.ts';
+import { SETTINGS, SETTING_NAMES } from '../contracts/setting_table.ts';
+import { readSettings, refuseUnknownSettings } from '../contracts/settings.ts';
 import { runDlq } from './hw_dlq.ts';
 import { readVodCommand, runVod } from './hw_vod.ts';
 
@@ -75,6 +75,7 @@ async function run(
 }
 
 async function main(): Promise<void> {
+  refuseUnknownSettings(SETTING_NAMES, process.env);
   const [area, verb, ...more] = process.argv.slice(2);
   if (area === 'dlq' && (verb === 'list' || verb === 'replay') && more.length === 0) {
     console.log(await runDlq(verb, process.env));

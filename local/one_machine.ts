@@ -51,6 +51,7 @@ export interface OneMachine {
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
+type SettingValues = ReturnType<typeof readSettings<typeof SETTINGS>>;
 type LocalLog = (level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>) => void;
 
 /** How often events that the queue did not take at once are handed to it again, ms. */
@@ -58,47 +59,22 @@ const SWEEP_EVERY_MS = 60_000;
 
 /** @throws Error in one line: a bad setting, a taken port, an FFmpeg that cannot be used */
 export async function startOneMachine(env: Environment, logger: Logger): Promise<OneMachine> {
-  refuseUnknownSettings(SETTING_NAMES, env);
-  const values = readSettings(SETTINGS, env);
-  if (values.control !== 'embedded') {
-    throw new SettingError(`HW_CONTROL: got "${values.control}", wanted embedded; npm run transcoder runs with lambda`);
-  }
-  // Edge and media server share this process's secrets: without a token set, one is made for this run.
-  const mediaToken = values.mediaToken ?? randomBytes(24).toString('base64url');
-  const settings = readTranscoderSettings(
-    { ...env, HW_MEDIA_TOKEN: mediaToken, PORT: undefined },
-    { cpus: cpus().length, randomId: () => `local-${randomBytes(4).toString('hex')}` },
-  );
+  const { values, mediaToken, settings } = readMachine(env);
   await probeFfmpeg(settings.ffmpeg);
   const { demoKey, authorizePublish } = await readAuthorization(env);
-  const registry = createMemoryRegistry({
-    clock: { nowMs: () => Date.now() },
-    random: (length) => randomBytes(length),
-    reconnectWindowMs: settings.stream.reconnectWindowMs,
-  });
-  const log: LocalLog = (level, message, fields) => logger[level](fields, message);
-  const events = await openLocalEvents(values, log);
-  const { pumped, pump, announceVod } = createControlPlane({ registry, queue: events.queue, log });
-  const control: Control = { ...pumped, authorizePublish, finalizeVod: (request) => keeper.finalizeVod(request) };
-  const recordingStore = values.recordingStore ?? `file:${join(values.dataDir, 'recordings')}`;
-  const recordings = openStore(recordingStore, { s3Endpoint: values.s3Endpoint });
-  const keeper = keepRecordings(recordings, values.recordingStore, announceVod, logger);
-  const cancelSweep = systemClock.every(SWEEP_EVERY_MS, () => void pump.sweep());
-  const closers: (() => Promise<void>)[] = [];
+  const { registry, control, recordings, recordingStore, ...side } = await startControlSide(
+    { values, reconnectWindowMs: settings.stream.reconnectWindowMs, authorizePublish },
+    logger,
+  );
+  const closers = [side.close];
   const close = async () => {
     for (const closeNext of closers.splice(0)) await closeNext();
   };
   try {
-    keeper.start();
     const tracing = startTracing(env, { serverId: settings.serverId, clock: systemClock, logger });
     const transcoder = await startTranscoder(settings, { control, clock: systemClock, logger, recordings, tracing });
-    closers.push(async () => {
-      await transcoder.close();
-      await keeper.close();
-      recordings.close();
-      cancelSweep();
-      await events.close();
-    });
+    // First: its last segments and events go through what closes after it.
+    closers.unshift(() => transcoder.close());
     const resolve: EdgeOptions['resolve'] = (streamId) => registry.resolve(streamId);
     const viewers = await startForViewers(
       { env, values, mediaToken, recordingStore, resolve, transcoder, logger },
@@ -112,9 +88,58 @@ export async function startOneMachine(env: Environment, logger: Logger): Promise
   }
 }
 
+/** @throws SettingError in one line */
+function readMachine(env: Environment) {
+  refuseUnknownSettings(SETTING_NAMES, env);
+  const values = readSettings(SETTINGS, env);
+  if (values.control !== 'embedded') {
+    throw new SettingError(`HW_CONTROL: got "${values.control}", wanted embedded; npm run transcoder runs with lambda`);
+  }
+  // Edge and media server share this process's secrets: without a token set, one is made for this run.
+  const mediaToken = values.mediaToken ?? randomBytes(24).toString('base64url');
+  const settings = readTranscoderSettings(
+    { ...env, HW_MEDIA_TOKEN: mediaToken, PORT: undefined },
+    { cpus: cpus().length, randomId: () => `local-${randomBytes(4).toString('hex')}` },
+  );
+  return { values, mediaToken, settings };
+}
+
+interface ControlSideOptions {
+  readonly values: SettingValues;
+  readonly reconnectWindowMs: number;
+  readonly authorizePublish: Control['authorizePublish'];
+}
+
+/** What the functions do in the cloud: the registry, the events, and the recordings' end. */
+async function startControlSide({ values, reconnectWindowMs, authorizePublish }: ControlSideOptions, logger: Logger) {
+  const recordingStore = values.recordingStore ?? `file:${join(values.dataDir, 'recordings')}`;
+  const recordings = openStore(recordingStore, { s3Endpoint: values.s3Endpoint });
+  const registry = createMemoryRegistry({
+    clock: { nowMs: () => Date.now() },
+    random: (length) => randomBytes(length),
+    reconnectWindowMs,
+  });
+  const log: LocalLog = (level, message, fields) => logger[level](fields, message);
+  const events = await openLocalEvents(values, log);
+  // Before their recordings are said to be ready.
+  await events.endLeftSessions();
+  const { pumped, pump, announceVod } = createControlPlane({ registry, queue: events.queue, log });
+  const keeper = keepRecordings(recordings, values.recordingStore, announceVod, logger);
+  const control: Control = { ...pumped, authorizePublish, finalizeVod: keeper.finalizeVod };
+  const cancelSweep = systemClock.every(SWEEP_EVERY_MS, () => void pump.sweep());
+  keeper.start();
+  const close = async () => {
+    await keeper.close();
+    recordings.close();
+    cancelSweep();
+    await events.close();
+  };
+  return { registry, control, recordings, recordingStore, close };
+}
+
 interface ViewerSide {
   readonly env: Environment;
-  readonly values: ReturnType<typeof readSettings<typeof SETTINGS>>;
+  readonly values: SettingValues;
   readonly mediaToken: string;
   /** Where recordings are. */
   readonly recordingStore: string;

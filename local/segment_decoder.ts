@@ -26,7 +26,11 @@ export interface SegmentDecoder {
 export function createSegmentDecoder(program: string): SegmentDecoder {
   return {
     async decode(media) {
-      const child = spawn(program, ARGUMENTS, { stdio: ['pipe', 'ignore', 'pipe'] });
+      const child = spawn(program, ARGUMENTS, {
+        stdio: ['pipe', 'ignore', 'pipe'],
+        // The environment of this program holds the store's credentials, which FFmpeg has no use for.
+        env: { PATH: process.env['PATH'] },
+      });
       // It ends before it has read everything when something is wrong; its words tell that.
       child.stdin.on('error', () => undefined);
       child.stdin.end(Buffer.concat(media));

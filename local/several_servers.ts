@@ -77,6 +77,8 @@ export async function startSeveralServers(
       mediaToken: values.mediaToken,
       verifyPlayback: await playbackFromSettings(values),
       recordings: recordingsFromEnvironment(env),
+      rewindSeconds: values.rewindWindow,
+      upstreamAllow: values.upstreamAllow,
       log: (level, message, fields) => logger[level](fields ?? {}, message),
     });
     closers.push(() => edge.close());
@@ -130,7 +132,9 @@ async function completeEnvironment(given: Environment) {
 class LocalFleet {
   readonly #env: Environment;
   readonly #logger: Logger;
-  readonly #children = new Map<ServerProcess, ChildProcess>();
+  /** All that were started and have not ended, ready or not. */
+  readonly #children = new Set<ChildProcess>();
+  readonly #ready = new Set<ServerProcess>();
   readonly #cancels = new Set<() => void>();
   #started = 0;
   #closing = false;
@@ -141,7 +145,7 @@ class LocalFleet {
   }
 
   get servers(): readonly ServerProcess[] {
-    return [...this.#children.keys()];
+    return [...this.#ready];
   }
 
   async start(count: number): Promise<void> {
@@ -152,8 +156,7 @@ class LocalFleet {
     this.#closing = true;
     for (const cancel of this.#cancels) cancel();
     // SIGINT: at once. Handing streams over to each other would make no sense now.
-    const ends = [...this.#children.values()].map(async (child) => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
+    const ends = [...this.#children].map(async (child) => {
       const ended = new Promise((resolve) => child.once('close', resolve));
       child.kill('SIGINT');
       await ended;
@@ -170,7 +173,8 @@ class LocalFleet {
       return String(first === 0 ? 0 : first + slot * PORT_STEP);
     };
     const child = spawn(process.execPath, [TRANSCODER], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      // The channel breaks when this process is killed: the server then ends too, instead of keeping its ports.
+      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
       env: {
         ...this.#env,
         HW_SERVER_ID: serverId,
@@ -180,18 +184,22 @@ class LocalFleet {
         HW_METRICS_PORT: '0',
       },
     });
+    this.#children.add(child);
+    child.once('close', () => this.#children.delete(child));
     const ended = new Promise<never>((_, reject) => {
       child.once('error', reject);
       child.once('close', (code) => reject(new Error(`${serverId} did not start (code ${code ?? 'none'})`)));
     });
-    const line = new Promise<string>((resolve) => createInterface({ input: child.stdout }).once('line', resolve));
+    const { stdout } = child;
+    if (stdout === null) throw new Error(`${serverId} was started without an output`);
+    const line = new Promise<string>((resolve) => createInterface({ input: stdout }).once('line', resolve));
     const { pid, ports } = JSON.parse(await Promise.race([line, ended])) as ServerProcess;
     // From now on its end is no reason to fail.
     ended.catch(() => undefined);
     const server: ServerProcess = { serverId, pid, ports };
-    this.#children.set(server, child);
+    this.#ready.add(server);
     child.once('close', () => {
-      this.#children.delete(server);
+      this.#ready.delete(server);
       if (!this.#closing) this.#reviveLater(slot, serverId);
     });
   }

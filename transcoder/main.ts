@@ -85,6 +85,8 @@ function exitOnSignals(transcoder: Transcoder): () => void {
     signalled = true;
   });
   process.on('SIGINT', () => void transcoder.close().finally(exit));
+  // Comes only to who was started with a channel: the supervisor is gone, and nobody else would end this server.
+  process.once('disconnect', () => void transcoder.close().finally(exit));
   return leave;
 }
 

@@ -59,7 +59,7 @@ test('the AWS client sends one group per stream, deduplicated by the event; a re
     { QueueUrl: `${base}/1/headwater-health`, MessageBody: JSON.stringify({ ...common, type: 'publisher.slow' }) },
   ]);
   refuse = true;
-  await expect(queue.send(EVENT)).rejects.toThrow();
+  await expect(queue.send(EVENT)).rejects.toThrow('gone');
   client.destroy();
   server.close();
 });

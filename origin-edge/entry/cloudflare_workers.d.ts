@@ -3,8 +3,8 @@
  * types.
  */
 declare module 'cloudflare:workers' {
-  export class WorkerEntrypoint<Environment, Props> {
-    protected readonly env: Environment;
-    protected readonly ctx: { readonly props: Props };
+  export class WorkerEntrypoint {
+    protected readonly env: unknown;
+    protected readonly ctx: { readonly props: unknown };
   }
 }

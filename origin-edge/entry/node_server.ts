@@ -9,6 +9,7 @@ import { problemBody } from '../../contracts/problem.ts';
 import type { EdgeApp } from '../src/app.ts';
 import { isPlainTarget } from '../src/request_target.ts';
 import { problemHeaders } from '../src/viewer_headers.ts';
+import { cutSlowReaders } from './slow_readers.ts';
 
 export interface NodeServer {
   readonly port: number;
@@ -45,8 +46,9 @@ export async function serveNode(
       else if (!answerFromMemory(edge, request, response)) void listener(request, response);
     },
   );
-  // A slow reader: nothing taken for 50 s. The longest silent wait of ours is 31 s.
+  // A silent connection. The longest silent wait of ours is 31 s.
   server.timeout = 50_000;
+  cutSlowReaders(server, () => performance.now());
   server.maxHeadersCount = 100;
   server.on('clientError', refuseMalformed);
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {

@@ -33,7 +33,7 @@ export function recordingLocation(env: Environment): RecordingLocation | undefin
   return recordingStore === undefined ? undefined : parseRecordingLocation(recordingStore);
 }
 
-/** @throws SettingError when there are no credentials */
+/** Without credentials every read rejects. */
 export function s3FromEnvironment(
   { bucket, prefix }: RecordingLocation & { readonly kind: 's3' },
   env: Environment,

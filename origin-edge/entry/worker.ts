@@ -61,10 +61,10 @@ interface CachedProps {
 }
 
 /** The entrypoint that Workers Cache stands before. Only the default one reaches it. */
-export class CachedObjects extends WorkerEntrypoint<Environment, CachedProps> {
+export class CachedObjects extends WorkerEntrypoint {
   async fetch(request: Request): Promise<Response> {
-    edge ??= composeEdge(this.env);
-    return edge.admitted(request, this.ctx.props.form);
+    edge ??= composeEdge(this.env as Environment);
+    return edge.admitted(request, (this.ctx.props as CachedProps).form);
   }
 }
 

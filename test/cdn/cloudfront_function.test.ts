@@ -3,6 +3,7 @@
  */
 import crypto from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { runInNewContext } from 'node:vm';
 import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseStreamId } from '../../contracts/ids.ts';
@@ -27,7 +28,7 @@ async function loadFunction(): Promise<Handler> {
     }),
   };
   const body = text.replaceAll(/^import .*$/gm, '');
-  return new Function('cf', 'crypto', `${body}\nreturn handler;`)(cf, crypto) as Handler;
+  return runInNewContext(`${body}\nhandler;`, { cf, crypto, Buffer }) as Handler;
 }
 
 const sign = async (

@@ -4,7 +4,7 @@
  */
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseStreamId } from '../../contracts/ids.ts';
 import type { StreamRecord } from '../../contracts/registry.ts';
 import { streamRecordKey } from '../../contracts/registry_key.ts';
@@ -84,6 +84,11 @@ describe.each<Runtime>(['node', 'deno'])('the edge on %s with Redis', (runtime) 
     await origin.close();
     await proxy.close();
     await redis.stop();
+  });
+
+  // A minute of each: on Deno with script/test --full.
+  beforeEach((context) => {
+    if (runtime === 'deno' && process.env.HW_TEST_FULL !== '1') context.skip('needs script/test --full');
   });
 
   it('finds streams there, and nowhere else', async () => {

@@ -50,6 +50,8 @@ async function startShow(options: Partial<FleetOptions> = {}) {
   balancer = await startBalancer(ports);
   stubborn = StubbornPublisher.start({ port: balancer.port, key: keyOf('show'), source });
   const viewer = running.follow('show', '180p', true);
+  // hls.js gives up on a playlist that is not there yet.
+  await viewer.waitForSegments(1, 40_000);
   player = await watchWithPlayer(`${running.origin}/show/live.m3u8`);
   const serving = ports.indexOf(balancer.targets().at(-1) ?? 0);
   return { fleet: running, balancer, publisher: stubborn, viewer, player, serving, ports };

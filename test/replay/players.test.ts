@@ -1,6 +1,6 @@
 /**
- * Players that are not ours play a recording with three reconnects and one change of server from start to end, and seek
- * in it: hls.js and Shaka in Chromium, VLC, and FFmpeg.
+ * Players that are not ours play a recording with three reconnects and one change of server from start to end: hls.js and
+ * Shaka in Chromium and VLC, which seek in it, and FFmpeg.
  */
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -26,7 +26,8 @@ describe.skipIf(!isFull)('a recording with three reconnects and a change of serv
   let machine: MachineProcess;
   let playlist: string;
   /** Segments that are there, as `{epoch}/{rendition}/{msn}.m4s`. */
-  let present: { readonly uri: string; readonly seconds: number }[] = [];
+  const present: string[] = [];
+  let media = '';
   let duration = 0;
 
   beforeAll(async () => {
@@ -37,19 +38,23 @@ describe.skipIf(!isFull)('a recording with three reconnects and a change of serv
     machine = await startRecordingMachine(folder);
     const origin = `http://127.0.0.1:${machine.ports.edge}`;
     playlist = `${origin}/${STREAM}/vod-${sessionId}.m3u8`;
-    const media = await (await fetch(`${origin}/${STREAM}/vod-${sessionId}/360p.m3u8`)).text();
+    media = await (await fetch(`${origin}/${STREAM}/vod-${sessionId}/360p.m3u8`)).text();
     for (const [, gap, seconds, uri = ''] of media.matchAll(/(#EXT-X-GAP\n)?#EXTINF:([0-9.]+),\n\.\.\/(\S+)/g)) {
       duration += Number(seconds);
-      if (gap === undefined) present = [...present, { uri, seconds: Number(seconds) }];
+      if (gap === undefined) present.push(uri);
     }
-    expect(media.match(/#EXT-X-DISCONTINUITY\n/g)).toHaveLength(3);
-    expect(media.match(/#EXT-X-GAP\n/g)).toHaveLength(10);
   });
 
   afterAll(async () => {
     await machine.stop();
     await rm(scratch, { recursive: true, force: true });
     await folder.remove();
+  });
+
+  it('has what it is named for', () => {
+    expect(media.match(/#EXT-X-DISCONTINUITY\n/g)).toHaveLength(3);
+    // What the dead server lost, and the numbers that its heir left out.
+    expect(media.match(/#EXT-X-GAP\n/g)).toHaveLength(10);
   });
 
   it.each(['hls.js', 'shaka'] as const)('plays to its end and seeks in %s', async (player) => {
@@ -71,20 +76,18 @@ describe.skipIf(!isFull)('a recording with three reconnects and a change of serv
     }
   });
 
-  it('is decoded whole by FFmpeg, and sought in', async () => {
+  // No seeking: FFmpeg 5.1 shows nothing after a seek in any HLS of fragmented MP4, its own included.
+  it('is read and decoded whole by FFmpeg', async () => {
     const probe = await runProgram(
       'ffprobe',
       ['-v', 'quiet', '-show_entries', 'format=duration', '-of', 'csv=p=0', playlist],
       60_000,
     );
     expect(Number(probe.output.trim())).toBeCloseTo(duration, 0);
-    const decode = async (args: readonly string[]): Promise<number> => {
+    const decode = async (): Promise<number> => {
       const run = await runProgram(
         'ffmpeg',
-        [
-          ...['-v', 'error', '-nostdin', '-progress', 'pipe:1', ...args, '-i', playlist, '-map', '0:v:0'],
-          ...TO_NOTHING,
-        ],
+        ['-v', 'error', '-nostdin', '-progress', 'pipe:1', '-i', playlist, '-map', '0:v:0', ...TO_NOTHING],
         90_000,
       );
       expect(run.code).toBe(0);
@@ -98,33 +101,29 @@ describe.skipIf(!isFull)('a recording with three reconnects and a change of serv
     );
     const packets = Number.parseInt(counted.output, 10);
     expect(packets).toBe(await storedFrames());
-    const frames = await decode([]);
+    const frames = await decode();
     // FFmpeg 5.1 reads all, and marks half a second behind each discontinuity, where time stamps go back, as not to be shown.
     expect(frames).toBeGreaterThanOrEqual(packets - 3 * 15);
-    // Further on FFmpeg would look for time stamps that an epoch, which begins anew, never reaches.
-    const after = await decode(['-ss', '3']);
-    expect(after).toBeGreaterThan(0);
-    expect(after).toBeLessThan(frames - 60);
   });
 
   it('is played to its end by VLC, and from the middle', async () => {
     const seen = await seenByProxy(async (url) => {
       await runProgram('cvlc', [...SILENT_VLC, `${url}${new URL(playlist).pathname}`, 'vlc://quit'], 120_000);
     });
-    expect(segmentsOf(seen)).toEqual(present.map(({ uri }) => uri));
+    expect(segmentsOf(seen)).toEqual(present);
     const middle = await seenByProxy(async (url) => {
       const args = [...SILENT_VLC, '--start-time=12', `${url}${new URL(playlist).pathname}`, 'vlc://quit'];
       await runProgram('cvlc', args, 120_000);
     });
-    expect(segmentsOf(middle).at(-1)).toBe(present.at(-1)?.uri);
+    expect(segmentsOf(middle).at(-1)).toBe(present.at(-1));
     expect(segmentsOf(middle).length).toBeLessThan(present.length - 3);
   });
 
   /** Pictures in the segments that are there, counted epoch by epoch without a playlist. */
   async function storedFrames(): Promise<number> {
     let frames = 0;
-    for (const epoch of new Set(present.map(({ uri }) => uri.split('/')[0] ?? ''))) {
-      const own = present.filter(({ uri }) => uri.startsWith(`${epoch}/`)).map(({ uri }) => uri);
+    for (const epoch of new Set(present.map((uri) => uri.split('/')[0] ?? ''))) {
+      const own = present.filter((uri) => uri.startsWith(`${epoch}/`));
       const names = [`${epoch}/360p/init.mp4`, ...own];
       const parts = names.map(async (name) => readFile(join(folder.recordings, STREAM, name)));
       const file = join(scratch, `${epoch}.mp4`);
@@ -146,11 +145,13 @@ describe.skipIf(!isFull)('a recording with three reconnects and a change of serv
     const proxy = createServer((request, response) => {
       const path = request.url ?? '';
       const headers = { 'user-agent': request.headers['user-agent'] ?? '' };
-      void fetch(new URL(path, playlist), { headers }).then(async (reply) => {
+      const pass = async (): Promise<void> => {
+        const reply = await fetch(new URL(path, playlist), { headers });
         if (reply.status === 200) paths.push(path);
         response.writeHead(reply.status, { 'content-type': reply.headers.get('content-type') ?? '' });
         response.end(Buffer.from(await reply.arrayBuffer()));
-      });
+      };
+      pass().catch(() => response.destroy());
     });
     await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
     await play(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);

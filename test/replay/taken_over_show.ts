@@ -53,7 +53,7 @@ async function takeOver({ recordings }: DataFolder, sessionId: SessionId): Promi
   for (const [rendition, entries] of Object.entries(last.entries)) {
     const path = (msn: number): string => file(`${STREAM}/${last.epoch}/${rendition}/${msn}.m4s`);
     for (const entry of entries.toReversed()) await rename(path(entry.msn), path(entry.msn + JUMP));
-    last.entries[rendition] = entries.map((entry) => ({ ...entry, msn: entry.msn + JUMP }));
+    for (const entry of entries) entry.msn += JUMP;
     const lost = before.entries[rendition]?.pop();
     if (lost !== undefined) await rm(file(`${STREAM}/${before.epoch}/${rendition}/${lost.msn}.m4s`));
   }

@@ -34,7 +34,7 @@ function makeHeir(programDateTimeEndMs: number) {
 
 test('with gaps before it: once a player that has stalled starts in media, not in a gap', async () => {
   const { window, append } = makeHeir(NOW - 6000);
-  append(5);
+  append(6);
   expect(window.isPresentable).toBe(false);
   let answered = false;
   const reply = new StreamWindowView(window)

@@ -396,33 +396,33 @@ describe('StreamWindowView', () => {
 describe('an heir, whose session was published elsewhere before', () => {
   const carryOn = { nextMsn: 200, discontinuitySequence: 7, programDateTimeEndMs: START - 5000 };
 
-  test('begins with gaps over the time that nobody knows anything of', async () => {
+  test('begins with gaps over the time that nobody knows anything of, and a little before it', async () => {
     const window = makeWindow({ carryOn, resumed: true });
+    const published: number[] = [];
+    window.onSegment(({ msn, gap, rendition }) => gap && rendition === HIGH && published.push(msn));
     appendSegments(window.startEpoch(FIRST, ANCHOR), 0, 2);
     const text = await playlist(window);
-    expect(outline(text).slice(0, 11)).toEqual([
+    const gaps = [200, 201, 202, 203, 204].flatMap((msn) => ['#EXT-X-GAP', `../1000/720p/${msn}.m4s`]);
+    expect(outline(text).slice(0, 15)).toEqual([
       '#EXT-X-MEDIA-SEQUENCE:200',
       '#EXT-X-DISCONTINUITY-SEQUENCE:7',
       '#EXT-X-DISCONTINUITY',
       '#EXT-X-MAP:URI="../1000/720p/init.mp4"',
-      '#EXT-X-GAP',
-      '../1000/720p/200.m4s',
-      '#EXT-X-GAP',
-      '../1000/720p/201.m4s',
-      '#EXT-X-GAP',
-      '../1000/720p/202.m4s',
-      '../1000/720p/203.m4s',
+      ...gaps,
+      '../1000/720p/205.m4s',
     ]);
     const dates = [...text.matchAll(/PROGRAM-DATE-TIME:(.*)/g)].map(([, date]) => Date.parse(date ?? '') - START);
-    expect(dates).toEqual([-5000, -3333, -1667, 0, 2000]);
-    expect(outline(await playlist(window, LOW)).filter((line) => line === '#EXT-X-GAP')).toHaveLength(3);
-    expect([window.nextMsn, window.discontinuitySequence]).toEqual([205, 8]);
+    expect(dates).toEqual([-9000, -7000, -5000, -3333, -1667, 0, 2000]);
+    expect(outline(await playlist(window, LOW)).filter((line) => line === '#EXT-X-GAP')).toHaveLength(5);
+    // Who records it has the first two from the server before.
+    expect(published).toEqual([202, 203, 204]);
+    expect([window.nextMsn, window.discontinuitySequence]).toEqual([207, 8]);
   });
 
   test.each([
     ['nothing is missing', { ...carryOn, programDateTimeEndMs: START }, 200],
     ['nothing was ever published', { ...carryOn, programDateTimeEndMs: 0 }, 200],
-    ['an hour is missing: a minute of gaps', { ...carryOn, programDateTimeEndMs: START - 3_600_000 }, 230],
+    ['an hour is missing: a minute of gaps', { ...carryOn, programDateTimeEndMs: START - 3_600_000 }, 232],
   ])('%s', (_, from, firstMsn) => {
     const window = makeWindow({ carryOn: from, resumed: true });
     appendSegments(window.startEpoch(FIRST, ANCHOR), 0, 1);

@@ -60,6 +60,8 @@ export interface MeasuredBandwidth {
 
 export type WindowState = 'live' | 'interrupted' | 'ended';
 
+/** Parts may be some milliseconds short of their target. */
+const SLACK_TICKS = 9000;
 const DEFAULT_WINDOW_SECONDS = 60;
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
 const DEFAULT_MAX_WAITERS = 10_000;
@@ -149,7 +151,8 @@ export class SegmentWindow {
   get isPresentable(): boolean {
     if (this.#isPresentable) return true;
     const { targetDuration, partTarget, partHoldBack = 3 * partTarget } = this.options;
-    const wanted = secondsToTicks(targetDuration + partHoldBack);
+    // hls.js: PART-HOLD-BACK, and a target duration more after some stalls; a part on top, or it hits the boundary.
+    const wanted = secondsToTicks(targetDuration + partHoldBack + partTarget) - SLACK_TICKS;
     this.#isPresentable =
       this.#state === 'ended' ||
       this.#trackList.some((track) => {

@@ -40,6 +40,8 @@ export interface PartPlace {
 const LEAST_LEAD_MS = 100;
 /** A player that waited longer than this begins anew, ms. */
 const MOST_LEAD_MS = 60_000;
+/** So many segments at the end of what was published may not have reached a player that is close behind. */
+const OVERLAP_SEGMENTS = 2;
 
 export class WindowEpoch {
   readonly epoch: Epoch;
@@ -147,23 +149,30 @@ export class WindowEpoch {
   }
 
   /**
-   * Gaps from the end of what is known of the session to the epoch's first picture: a player finds the place where it
-   * stopped by its date, which must lie inside the first playlist (hls.js loads nothing any more otherwise).
+   * Gaps from before the end of what is known of the session to the epoch's first picture: a player finds the place
+   * where it stopped by its date, which must lie inside the first playlist (hls.js loads nothing any more otherwise).
+   * What was published last may never have reached it.
    */
   #lead(segmentStart: number): void {
-    const missingMs = Math.min(this.#dateOf(segmentStart) - this.#earliestMs, MOST_LEAD_MS);
+    const firstMs = this.#dateOf(segmentStart);
+    const missingMs = Math.min(firstMs - this.#earliestMs, MOST_LEAD_MS);
+    this.#leadMsns = 0;
+    if (missingMs < LEAST_LEAD_MS) return;
     const targetMs = ticksToSeconds(this.#window.targetTicks) * 1000;
-    this.#leadMsns = missingMs < LEAST_LEAD_MS ? 0 : Math.ceil(missingMs / targetMs);
-    const eachMs = this.#leadMsns === 0 ? 0 : missingMs / this.#leadMsns;
-    const beginMs = this.#dateOf(segmentStart) - missingMs;
+    const count = Math.ceil(missingMs / targetMs);
+    const eachMs = missingMs / count;
+    this.#leadMsns = OVERLAP_SEGMENTS + count;
     for (const track of this.#window.tracks) {
-      for (let index = 0; index < this.#leadMsns; index += 1) {
-        this.#gap(track, this.#beginMsn + index, beginMs + index * eachMs, secondsToTicks(eachMs / 1000));
+      for (let index = -OVERLAP_SEGMENTS; index < count; index += 1) {
+        const dateMs = firstMs - missingMs + index * (index < 0 ? targetMs : eachMs);
+        const duration = index < 0 ? this.#window.targetTicks : secondsToTicks(eachMs / 1000);
+        this.#gap(track, this.#beginMsn + OVERLAP_SEGMENTS + index, dateMs, duration, index < 0);
       }
     }
   }
 
-  #gap(track: RenditionTrack, msn: number, programDateTimeMs: number, duration: number): void {
+  /** @param known its time was published before, elsewhere: nobody misses it */
+  #gap(track: RenditionTrack, msn: number, programDateTimeMs: number, duration: number, known = false): void {
     track.begin({
       epoch: this.epoch,
       msn,
@@ -172,7 +181,7 @@ export class WindowEpoch {
       hold: false,
     });
     const gap = track.complete({ duration });
-    if (gap !== undefined) this.#window.completed(track, gap);
+    if (gap !== undefined && !known) this.#window.completed(track, gap);
   }
 
   #completeOpen(track: RenditionTrack): boolean {

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
+import type { LookupAddress } from 'node:dns';
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { guardedConnect } from './guarded_connect.ts';
+import { guardedConnect, shareLookups } from './guarded_connect.ts';
 import type { GuardedConnectOptions } from './guarded_connect.ts';
 import type { RelayFailure } from './relay_error.ts';
 
@@ -74,4 +75,25 @@ test('names that do not exist, closed ports and what is no TLS are told apart', 
   await once(closed, 'close');
   const refused = await attempt({ host: '127.0.0.1', port: closedPort, allowPrivate: true });
   expect(refused).toMatchObject({ failureClass: 'connect', message: 'the target cannot be reached (ECONNREFUSED)' });
+});
+
+test('a name that many relays want is looked up once at a time, and anew afterwards', async () => {
+  const answers: PromiseWithResolvers<LookupAddress[]>[] = [];
+  const resolveName = shareLookups((hostname) => {
+    expect(hostname).toBe('live.example');
+    const answer = Promise.withResolvers<LookupAddress[]>();
+    answers.push(answer);
+    return answer.promise;
+  });
+  const failed = Promise.allSettled([resolveName('live.example'), resolveName('live.example')]);
+  expect(answers).toHaveLength(1);
+  answers[0]?.reject(new Error('no answer'));
+  expect((await failed).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  const found = [resolveName('live.example'), resolveName('live.example')];
+  expect(answers).toHaveLength(2);
+  answers[1]?.resolve([{ address: '192.0.2.1', family: 4 }]);
+  expect(await Promise.all(found)).toEqual([
+    [{ address: '192.0.2.1', family: 4 }],
+    [{ address: '192.0.2.1', family: 4 }],
+  ]);
 });

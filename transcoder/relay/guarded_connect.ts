@@ -7,6 +7,7 @@ import { lookup } from 'node:dns/promises';
 import { connect as connectTcp, isIP } from 'node:net';
 import type { LookupFunction, Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { callbackify } from 'node:util';
 import { classifyAddress, isPublicAddress } from '../../contracts/address_policy.ts';
 import { RelayFailure } from './relay_error.ts';
@@ -33,7 +34,22 @@ export interface GuardedConnectHandlers {
   failed(failure: RelayFailure): void;
 }
 
-const systemResolve: ResolveName = (hostname) => lookup(hostname, { all: true });
+/**
+ * Asks once for all who want the same name at the same time: the system's look-up holds one of the few threads that the
+ * recorder's files need too, for many seconds when the name's servers do not answer.
+ */
+export function shareLookups(resolveName: ResolveName): ResolveName {
+  const asking = new Map<string, ReturnType<ResolveName>>();
+  return (hostname) => {
+    const underWay = asking.get(hostname);
+    if (underWay !== undefined) return underWay;
+    const answer = resolveName(hostname).finally(() => asking.delete(hostname));
+    asking.set(hostname, answer);
+    return answer;
+  };
+}
+
+const systemResolve = shareLookups((hostname) => lookup(hostname, { all: true }));
 
 /** A connection that is being made, or was. */
 export interface PendingConnection {
@@ -84,14 +100,7 @@ export function guardedConnect(options: GuardedConnectOptions, handlers: Guarded
       handlers.connected(tcp);
       return;
     }
-    const tls = connectTls({
-      socket: tcp,
-      // A name for SNI: addresses are not sent (RFC 6066 section 3), but compared with the certificate all the same.
-      ...(isIP(host) === 0 ? { servername: host } : {}),
-      checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
-      minVersion: 'TLSv1.2',
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
-    });
+    const tls = tlsOver(tcp, options);
     current = tls;
     tls.once('error', (error) => fail(failureOf(error, 'tls')));
     tls.once('close', () => fail(new RelayFailure('tls', 'the target closed the connection during the TLS handshake')));
@@ -102,6 +111,17 @@ export function guardedConnect(options: GuardedConnectOptions, handlers: Guarded
     });
   });
   return { cancel };
+}
+
+function tlsOver(tcp: Socket, { host, ca }: GuardedConnectOptions): TLSSocket {
+  return connectTls({
+    socket: tcp,
+    // A name for SNI: addresses are not sent (RFC 6066 section 3), but compared with the certificate all the same.
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
+    minVersion: 'TLSv1.2',
+    ...(ca === undefined ? {} : { ca }),
+  });
 }
 
 /** Gives the socket the name's addresses, or none of them when one may not be connected to. */

@@ -40,6 +40,11 @@ export const CONNECT_MS = 10_000;
 /** A target that takes nothing of what waits for it for this long hangs, ms. */
 export const STALL_MS = 15_000;
 const STALL_CHECK_MS = 1000;
+/**
+ * A target that asks and asks without reading the answers is left when this much waits for it: more than the media that
+ * may (`MAX_QUEUED_BYTES`, and a whole GOP at the start).
+ */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 /** How long a goodbye may take to leave, ms. */
 const GOODBYE_MS = 2000;
 
@@ -61,7 +66,7 @@ export class RelayConnection {
       random: randomBytes(1528),
       fourCcs,
       handlers: {
-        output: (bytes) => this.send(bytes),
+        output: (bytes) => this.#reply(bytes),
         live: (messageStreamId) => this.#live(messageStreamId),
       },
     });
@@ -85,6 +90,12 @@ export class RelayConnection {
   /** Writes bytes of whole messages. The buffer is kept until it was sent. */
   send(bytes: Buffer): void {
     if (!this.#closed && this.#socket?.writable === true) this.#socket.write(bytes);
+  }
+
+  /** Writes the dialogue's own messages, as many as the target makes it say. */
+  #reply(bytes: Buffer): void {
+    if (this.queuedBytes <= MAX_WAITING_BYTES) this.send(bytes);
+    else this.#fail(new RelayFailure('protocol', 'the target asks without reading the answers'));
   }
 
   /** Says goodbye and closes. Resolves when the connection is gone, soon in any case. */

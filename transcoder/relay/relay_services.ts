@@ -30,12 +30,13 @@ const SERVICE_NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/;
  */
 export function parseRelayServices(text: string): RelayServices {
   const services = new Map(DEFAULT_RELAY_SERVICES);
-  for (const entry of text.split(',').map((part) => part.trim())) {
+  for (const [index, part] of text.split(',').entries()) {
+    const entry = part.trim();
     if (entry === '') continue;
     const at = entry.indexOf('=');
     const name = entry.slice(0, Math.max(0, at));
-    if (!SERVICE_NAME.test(name))
-      throw new Error(`wanted name=url,… with lower-case names, got ${JSON.stringify(entry)}`);
+    // Without the entry: what has no name in front may be a URL with its key.
+    if (!SERVICE_NAME.test(name)) throw new Error(`entry ${index + 1}: wanted name=url with a lower-case name`);
     const value = entry.slice(at + 1);
     if (value === 'off') services.delete(name);
     else services.set(name, parseService(name, value));

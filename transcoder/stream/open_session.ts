@@ -49,10 +49,13 @@ export function openSession(session: NewSession, dependencies: SessionDependenci
     dependencies.companions.flatMap((make) => make(accompanied, logger) ?? []),
     logger,
   );
+  const resumed = carryOn.shape !== undefined;
+  // Its predecessor may have died before it reported any media: there was none before the session began.
+  const programDateTimeEndMs = Math.max(carryOn.programDateTimeEndMs, resumed ? session.startedAtMs : 0);
   const window = new SessionWindow({
     streamId,
-    carryOn,
-    resumed: carryOn.shape !== undefined,
+    carryOn: { ...carryOn, programDateTimeEndMs },
+    resumed,
     segmentSeconds: settings.stream.segmentSeconds,
     clock,
     companions,

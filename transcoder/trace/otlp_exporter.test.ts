@@ -9,6 +9,8 @@ import { silentLogger } from '../stream/testing/silent_logger.ts';
 import { OtlpExporter } from './otlp_exporter.ts';
 import { createTracer } from './span.ts';
 
+/** Stands for a collector that never answers. */
+const SILENT = 0;
 let collector: Server;
 let status = 200;
 /** Names of the spans of each request. */
@@ -26,7 +28,7 @@ beforeEach(async () => {
       };
       requests.push((resourceSpans[0]?.scopeSpans[0]?.spans ?? []).map(({ name }) => name));
       tokens.add(request.headers['x-token']);
-      reply.writeHead(status).end('{}');
+      if (status !== SILENT) reply.writeHead(status).end('{}');
       heard?.();
       return undefined;
     });
@@ -40,7 +42,7 @@ afterEach(() => {
   collector.closeAllConnections();
 });
 
-function start() {
+function start(options: { readonly timeoutMs?: number } = {}) {
   const clock = new FakeClock();
   const logged: string[] = [];
   const log = (fields: object, message: string) => void logged.push(`${message} ${JSON.stringify(fields)}`);
@@ -48,6 +50,7 @@ function start() {
     url: new URL(`http://127.0.0.1:${(collector.address() as AddressInfo).port}/v1/traces`),
     headers: { 'x-token': 'secret-of-the-collector' },
     resource: {},
+    ...options,
     clock,
     logger: { ...silentLogger, info: log, warn: log },
   });
@@ -62,7 +65,7 @@ function start() {
     await clock.pass(2000);
     await promise;
   };
-  return { exporter, tracer, round, logged };
+  return { clock, exporter, tracer, round, logged };
 }
 
 test('spans go out in batches, and the rest at the end', async () => {
@@ -90,4 +93,29 @@ test('a collector that is not ready gets them again, one that refuses does not, 
   await exporter.close();
   expect(requests.at(-1)).toEqual(['two']);
   expect(logged).toEqual(['traces are not taken {"problem":"status 503"}', 'traces are taken again {}']);
+});
+
+test('why a collector is not reached is said in words or by its code', async () => {
+  const late = start({ timeoutMs: 50 });
+  status = SILENT;
+  late.tracer.start('one').end();
+  await late.exporter.close();
+  expect(late.logged).toEqual(['traces are not taken {"problem":"no answer in time"}']);
+  const refused = start();
+  collector.close();
+  collector.closeAllConnections();
+  refused.tracer.start('two').end();
+  await refused.exporter.close();
+  expect(refused.logged).toEqual(['traces are not taken {"problem":"ECONNREFUSED"}']);
+});
+
+test('a collector that hangs does not hold the end up', async () => {
+  const { clock, exporter, tracer } = start();
+  status = SILENT;
+  const asked = once(collector, 'request');
+  tracer.start('one').end();
+  const closed = exporter.close();
+  await asked;
+  await clock.pass(2000);
+  await expect(closed).resolves.toBeUndefined();
 });
