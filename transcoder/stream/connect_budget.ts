@@ -16,27 +16,36 @@ const SWEEP_ABOVE = 1000;
 const LONGEST_WAIT_MS = 15_000;
 
 interface Account {
-  left: number;
-  countedAtMs: number;
+  readonly left: number;
+  readonly countedAtMs: number;
 }
 
 export class ConnectBudget {
   readonly #accounts = new Map<StreamId, Account>();
 
   /**
-   * Takes one connect of a stream.
-   * @param nowMs on the monotonic clock
-   * @returns how long it must wait, ms
+   * How long the stream's next publisher must wait, ms. Asking costs nothing: who is refused anyway takes nothing from
+   * the one that is let in.
+   * @param nowMs on the monotonic clock, here and below
    */
-  take(streamId: StreamId, nowMs: number): number {
+  due(streamId: StreamId, nowMs: number): number {
+    const left = this.#left(streamId, nowMs);
+    return left >= 1 ? 0 : Math.min(LONGEST_WAIT_MS, Math.ceil((1 - left) * REFILL_MS));
+  }
+
+  /** A publisher of the stream was let in. */
+  spend(streamId: StreamId, nowMs: number): void {
     this.#sweep(nowMs);
-    const account = this.#accounts.get(streamId) ?? { left: BURST, countedAtMs: nowMs };
-    const regained = (nowMs - account.countedAtMs) / REFILL_MS;
-    const lowest = -LONGEST_WAIT_MS / REFILL_MS;
-    account.left = Math.max(lowest, Math.min(BURST, account.left + regained) - 1);
-    account.countedAtMs = nowMs;
-    this.#accounts.set(streamId, account);
-    return account.left >= 0 ? 0 : Math.ceil(-account.left * REFILL_MS);
+    const lowest = 1 - LONGEST_WAIT_MS / REFILL_MS;
+    this.#accounts.set(streamId, {
+      left: Math.max(lowest, this.#left(streamId, nowMs) - 1),
+      countedAtMs: nowMs,
+    });
+  }
+
+  #left(streamId: StreamId, nowMs: number): number {
+    const account = this.#accounts.get(streamId);
+    return account === undefined ? BURST : Math.min(BURST, account.left + (nowMs - account.countedAtMs) / REFILL_MS);
   }
 
   #sweep(nowMs: number): void {

@@ -31,6 +31,8 @@ export class LoadWatch {
   #run: EpochRun | undefined;
   #runSinceMs = 0;
   #behindSinceMs: number | undefined;
+  /** For so long that it will not catch up by itself. */
+  #isBehind = false;
   #calmSinceMs = 0;
   #calmMs = CALM_MS.first;
 
@@ -38,9 +40,9 @@ export class LoadWatch {
     this.#options = options;
   }
 
-  /** FFmpeg is behind, or was so lately that a rendition is left out. */
+  /** FFmpeg is behind for longer than a moment, or was so lately that a rendition is left out. */
   get isStrained(): boolean {
-    return this.#behindSinceMs !== undefined || this.#shed.length > 0;
+    return this.#isBehind || this.#shed.length > 0;
   }
 
   /** The plan without what is left out now. */
@@ -68,11 +70,13 @@ export class LoadWatch {
     const { lagMs } = run;
     if (lagMs <= BEHIND_MS) {
       this.#behindSinceMs = undefined;
+      this.#isBehind = false;
       return this.#restore(nowMs);
     }
     this.#behindSinceMs ??= nowMs;
     this.#calmSinceMs = nowMs;
-    if (nowMs - this.#behindSinceMs < BEHIND_FOR_MS || nowMs - this.#runSinceMs < SETTLE_MS) return undefined;
+    this.#isBehind = nowMs - this.#behindSinceMs >= BEHIND_FOR_MS && nowMs - this.#runSinceMs >= SETTLE_MS;
+    if (!this.#isBehind) return undefined;
     return this.#leaveOut(run, Math.round(lagMs));
   }
 

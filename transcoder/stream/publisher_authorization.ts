@@ -40,9 +40,14 @@ export class PublisherAuthorization {
     return reply.grant;
   }
 
+  /** A publisher of the stream was let in. */
+  accepted(streamId: StreamId): void {
+    this.#connects.spend(streamId, this.#options.clock.monotonicMs());
+  }
+
   async #slowDown(streamId: StreamId, connection: string, signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#options;
-    const waitMs = this.#connects.take(streamId, clock.monotonicMs());
+    const waitMs = this.#connects.due(streamId, clock.monotonicMs());
     if (waitMs === 0) return;
     logger.warn({ streamId, connection, waitMs }, 'a publisher connects too often: it waits');
     await new Promise<void>((resolve) => clock.after(waitMs, resolve));

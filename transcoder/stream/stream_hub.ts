@@ -246,6 +246,7 @@ export class StreamHub implements StreamDirectory {
     const { grant } = publication;
     const { streamId } = grant;
     const stream = this.#session(grant, claim);
+    this.#authorization.accepted(streamId);
     this.#options.logger.info(
       {
         streamId,
