@@ -18,7 +18,9 @@ export default defineConfig({
           environment: 'node',
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // Two at a time: most of a test's time is waiting for media.
+          fileParallelism: true,
+          maxWorkers: 2,
         },
       },
     ],

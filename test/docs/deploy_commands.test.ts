@@ -98,7 +98,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const program of running.toReversed()) await program.stop();
+  for (const program of running.toReversed()) await program.stop('SIGKILL');
   await redis?.stop();
 });
 

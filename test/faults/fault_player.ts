@@ -1,11 +1,12 @@
 /**
- * A real viewer for the faults: hls.js in Chromium on a stream's playlist, with a clock that counts how long its picture
- * stood still.
+ * A real viewer for the faults: hls.js in Chromium on a stream's playlist, with a count of how long no new picture came
+ * (its clock alone would also move when the player seeks).
  */
-import { openPlayer, WATCH_CLOCK } from '../players/player_page.ts';
+import { PictureWatch } from '../fleet/picture_watch.ts';
+import { openPlayer } from '../players/player_page.ts';
 
 export interface FaultPlayer {
-  /** The longest time in ms that the clock stood still since the last call of `forget`, or since it began to play. */
+  /** The longest time in ms without a new picture since the last call of `forget`, or since it began to play. */
   stalledMs(): Promise<number>;
   /** Starts the count anew. */
   forget(): Promise<void>;
@@ -19,9 +20,10 @@ export interface FaultPlayer {
 /** Resolves when it plays. @param url of a multivariant playlist */
 export async function watchWithPlayer(url: string, withinMs = 60_000): Promise<FaultPlayer> {
   const tab = await openPlayer('hls.js', url);
+  let watch: PictureWatch;
   try {
     await tab.page.waitForFunction('document.querySelector("video").currentTime > 1', undefined, { timeout: withinMs });
-    await tab.page.evaluate(WATCH_CLOCK);
+    watch = await PictureWatch.start(tab);
   } catch (error) {
     const errors = await tab.errors();
     await tab.close();
@@ -29,10 +31,8 @@ export async function watchWithPlayer(url: string, withinMs = 60_000): Promise<F
   }
   const position = () => tab.page.evaluate<number>('document.querySelector("video").currentTime');
   return {
-    stalledMs: () => tab.page.evaluate<number>('window.clockWatch.longestMs'),
-    forget: async () => {
-      await tab.page.evaluate('window.clockWatch.longestMs = 0, window.clockWatch.movedAt = performance.now(), 0');
-    },
+    stalledMs: () => watch.longestMs(),
+    forget: () => watch.reset(),
     playsOn: async (byS, withinPlayMs) => {
       const from = await position();
       await tab.page.waitForFunction(`document.querySelector("video").currentTime > ${from + byS}`, undefined, {

@@ -41,6 +41,8 @@ export class PictureWatch {
   }
 
   async reset(): Promise<void> {
-    await this.#tab.page.evaluate('window.pictureWatch.longestMs = 0');
+    await this.#tab.page.evaluate(
+      'window.pictureWatch.longestMs = 0, window.pictureWatch.movedAt = performance.now(), 0',
+    );
   }
 }

@@ -21,9 +21,18 @@ export default class TallyReporter implements Reporter {
         const name = `${module.relativeModuleId} > ${test.fullName}`;
         if (result.state === 'passed') passed += 1;
         else if (result.state === 'failed') failed += 1;
-        else skipped.push({ name, why: result.state === 'skipped' ? result.note : 'it was never run' });
+        else
+          skipped.push({
+            name,
+            why: result.state === 'skipped' ? (result.note ?? reasonIn(name)) : 'it was never run',
+          });
       }
     }
     writeFileSync(path, JSON.stringify({ passed, failed, skipped }));
   };
+}
+
+/** Of a suite that is skipped as a whole, which has no other place to say why than its name. */
+function reasonIn(name: string): string | undefined {
+  return /\((needs [^)]+)\)/.exec(name)?.[1];
 }

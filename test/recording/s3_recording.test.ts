@@ -32,7 +32,7 @@ function after(delayS: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, delayS * 1000));
 }
 
-describe.skipIf(!hasS3)('recording to S3', () => {
+describe.skipIf(!hasS3)('recording to S3 (needs script/test --full)', () => {
   const before = { ...process.env };
   let s3: S3UnderTest;
   let proxy: S3FaultProxy;

@@ -8,7 +8,7 @@ import { hasS3, startS3 } from './s3_under_test.ts';
 import type { S3UnderTest } from './s3_under_test.ts';
 import { describeStore } from './store_contract.ts';
 
-describe.skipIf(!hasS3)('S3', () => {
+describe.skipIf(!hasS3)('S3 (needs script/test --full)', () => {
   let s3: S3UnderTest;
   const before = { ...process.env };
 

@@ -20,7 +20,7 @@ const TO_NOTHING = ['-fps_mode', 'passthrough', '-f', 'null', '-'];
 const SILENT_VLC = ['-I', 'dummy', '--no-media-library', '--vout', 'vdummy', '--aout', 'adummy'];
 const isFull = process.env['HW_TEST_FULL'] === '1';
 
-describe.skipIf(!isFull)('a recording with three reconnects and a change of server', () => {
+describe.skipIf(!isFull)('a recording with three reconnects and a change of server (needs script/test --full)', () => {
   let folder: DataFolder;
   let scratch: string;
   let machine: MachineProcess;

@@ -25,7 +25,7 @@ const VOD = `/${STREAM}/vod-${SESSION}`;
 /** The promise for a clip, ms. */
 const CLIP_MS = 100;
 
-describe.skipIf(!hasS3)('recordings in S3', () => {
+describe.skipIf(!hasS3)('recordings in S3 (needs script/test --full)', () => {
   let s3: S3UnderTest;
   let store: RecordingStore;
   let resolver: Server;

@@ -19,7 +19,7 @@ const FINAL_WITHIN_MS = 2000;
 const RUNS = 20;
 const OPTIONS = { contentType: 'application/octet-stream', cacheControl: 'no-store' };
 
-describe.skipIf(!hasS3)('finalizeVod on S3', () => {
+describe.skipIf(!hasS3)('finalizeVod on S3 (needs script/test --full)', () => {
   let s3: S3UnderTest;
   let store: RecordingStore;
 
