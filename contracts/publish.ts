@@ -5,11 +5,14 @@ import * as z from 'zod/mini';
 import { playbackPolicySchema, recordPolicySchema } from './registry.ts';
 import { streamIdSchema } from './schema.ts';
 
+/** What is not as wanted refuses that relay alone, where relays are planned: the stream itself goes live. */
 export const relayTargetSchema = z.strictObject({
-  name: z.string().check(z.regex(/^[a-z0-9][a-z0-9_-]{0,31}$/, 'wanted a short name')),
-  /** rtmp:// or rtmps:// with the target's own key: a secret. */
-  url: z.string().check(z.maxLength(2048)),
-  mode: z._default(z.enum(['copy', 'transcode']), 'copy'),
+  /** Wanted: `[a-z0-9][a-z0-9_-]{0,31}`. */
+  name: z.string(),
+  /** rtmp:// or rtmps:// with the target's own key: a secret. At most 2048 characters. */
+  url: z.string(),
+  /** `copy` or `transcode`. */
+  mode: z._default(z.string(), 'copy'),
 });
 export type RelayTarget = z.infer<typeof relayTargetSchema>;
 

@@ -30,6 +30,25 @@ describe('the relays that a publication asks for', () => {
     });
   });
 
+  test('a relay of the webhook that is not as wanted is refused alone, under a name that a log may show', () => {
+    const url = 'rtmp://relay.example/live/secret';
+    expect(
+      plan({}, [
+        { name: 'rtmp://x/secret', url, mode: 'copy' },
+        { name: 'odd', url, mode: 'push' },
+        { name: 'long', url: `${url}${'x'.repeat(2048)}`, mode: 'copy' },
+        { name: 'good', url, mode: 'copy' },
+      ]),
+    ).toEqual({
+      relays: ['good copy rtmp://relay.example:1935/live/secret'],
+      refused: [
+        { name: 'relay-1', reason: 'its name is not [a-z0-9][a-z0-9_-]{0,31}' },
+        { name: 'odd', reason: 'its mode is neither copy nor transcode' },
+        { name: 'long', reason: 'its address is longer than 2048 characters' },
+      ],
+    });
+  });
+
   test("Facebook's old form", () => {
     const query = {
       facebook: '123456789',

@@ -23,6 +23,13 @@ export interface RelayPlan {
 /** Relays of one stream. */
 export const MAX_RELAYS = 64;
 
+const NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/;
+const MAX_URL = 2048;
+
+function isMode(mode: string): mode is RelayMode {
+  return mode === 'copy' || mode === 'transcode';
+}
+
 export function planRelays({ grant, query }: Publication, services: RelayServices): RelayPlan {
   const relays: PlannedRelay[] = [];
   const refused: { name: string; reason: string }[] = [];
@@ -38,7 +45,16 @@ export function planRelays({ grant, query }: Publication, services: RelayService
       refused.push({ name, reason: error.message });
     }
   };
-  for (const { name, url, mode } of grant.relays ?? []) add(name, mode, () => parseRelayUrl(url));
+  for (const [index, { name, url, mode }] of (grant.relays ?? []).entries()) {
+    const isName = NAME.test(name);
+    const endpoint = () => {
+      if (!isName) throw new RelayRefused('its name is not [a-z0-9][a-z0-9_-]{0,31}');
+      if (!isMode(mode)) throw new RelayRefused('its mode is neither copy nor transcode');
+      if (url.length > MAX_URL) throw new RelayRefused(`its address is longer than ${MAX_URL} characters`);
+      return parseRelayUrl(url);
+    };
+    add(isName ? name : `relay-${index + 1}`, isMode(mode) ? mode : 'copy', endpoint);
+  }
   for (const [name, { url, mode }] of services) {
     const key = query[name];
     if (key !== undefined)
