@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startBalancer } from '../test/faults/balancer.ts';
-import { StubbornPublisher } from '../test/faults/stubborn_publisher.ts';
+import { RetryingPublisher } from '../test/fleet/retrying_publisher.ts';
 import { Fleet, keyOf } from '../test/fleet/fleet.ts';
 import { CheckingViewer } from '../test/one_machine/checking_viewer.ts';
 import { eventually } from '../test/one_machine/eventually.ts';
@@ -17,10 +17,10 @@ const streamIds = Array.from({ length: streamCount }, (_, index) => `show-${inde
 const source = await makeTestSource();
 const fleet = await Fleet.start({ streamIds, transcoders: 2, env: { HW_MAX_STREAMS: '64' } });
 const balancer = await startBalancer([0, 1].map((index) => fleet.rtmpPort(index)));
-const publishers = streamIds.map((streamId) =>
-  StubbornPublisher.start({ port: balancer.port, key: keyOf(streamId), source }),
+const publishers = streamIds.map(
+  (streamId) => new RetryingPublisher({ ports: [balancer.port], key: keyOf(streamId), source }),
 );
-await eventually('all are live', 60_000, () => publishers.every(({ connections }) => connections > 0));
+await eventually('all are live', 60_000, () => publishers.every(({ accepted }) => accepted > 0));
 const viewers = Array.from({ length: viewerCount }, (_, index) =>
   CheckingViewer.follow({
     origin: fleet.origin,

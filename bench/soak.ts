@@ -6,7 +6,7 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startBalancer } from '../test/faults/balancer.ts';
-import { StubbornPublisher } from '../test/faults/stubborn_publisher.ts';
+import { RetryingPublisher } from '../test/fleet/retrying_publisher.ts';
 import { Fleet, keyOf } from '../test/fleet/fleet.ts';
 import { CheckingViewer } from '../test/one_machine/checking_viewer.ts';
 import { makeTestSource } from '../test/one_machine/test_source.ts';
@@ -54,7 +54,7 @@ let alive = [0, 1];
 const balancer = await startBalancer(alive.map((index) => fleet.rtmpPort(index)));
 
 interface Show {
-  publisher: StubbornPublisher;
+  publisher: RetryingPublisher;
   viewer: CheckingViewer;
 }
 const shows = new Map<string, Show>();
@@ -62,7 +62,7 @@ const violations: string[] = [];
 const counts: Record<string, number> = {};
 
 function begin(streamId: string): void {
-  const publisher = StubbornPublisher.start({ port: balancer.port, key: keyOf(streamId), source });
+  const publisher = new RetryingPublisher({ ports: [balancer.port], key: keyOf(streamId), source });
   const viewer = CheckingViewer.follow({
     origin: fleet.origin,
     streamId,
@@ -75,7 +75,7 @@ function begin(streamId: string): void {
 
 async function finish(streamId: string, show: Show): Promise<void> {
   shows.delete(streamId);
-  await Promise.race([show.publisher.stop(), sleep(3000)]);
+  await Promise.race([show.publisher.sayGoodbye(), sleep(3000)]);
   await show.viewer.stop();
   violations.push(...show.viewer.violations.map((line) => `${streamId}: ${line}`));
   if (show.viewer.playlists === 0) violations.push(`${streamId}: no playlist was ever seen`);

@@ -3,7 +3,7 @@
  */
 import { spawn } from 'node:child_process';
 import type { MediaTag } from '../transcoder/flv/media_tag.ts';
-import { FlvStream } from './flv_stream.ts';
+import { FlvTagReader } from '../transcoder/flv/flv_tag_reader.ts';
 
 export interface PictureSourceOptions {
   readonly ffmpeg: string;
@@ -34,12 +34,18 @@ export function startPicture(options: PictureSourceOptions, clock = true): () =>
     child.kill('SIGKILL');
   };
   let over = false;
-  const flv = new FlvStream((tag) => {
+  const flv = new FlvTagReader((tag) => {
     if (!over) onTag(tag);
   });
   child.stdout.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
-    flv.push(chunk);
+    if (over) return;
+    try {
+      flv.push(chunk);
+    } catch (error) {
+      kill();
+      onFailure(`the test picture is ${error instanceof Error ? error.message : 'not readable'}`);
+    }
   });
   child.once('error', (error) => {
     if (!over) onFailure(error.message);

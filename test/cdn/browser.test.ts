@@ -5,6 +5,7 @@
 import { chromium } from 'playwright-core';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { needsFull } from '../layers/needs_full.ts';
 import { eventually } from '../edge/edge_bench.ts';
 import type { EdgeProcess, Runtime } from '../edge/edge_process.ts';
 import { Stage } from '../one_machine/stage.ts';
@@ -118,7 +119,7 @@ describe('a real browser', () => {
   });
 
   it.for<CacheProgram>(['nginx', 'varnish'])('plays through %s', { timeout: 90_000 }, async (program, context) => {
-    if (process.env.HW_TEST_FULL !== '1') context.skip('needs script/test --full');
+    needsFull(context);
     const edge = await stream.startEdge('node');
     const cache = await startCache(program, edge.port);
     try {

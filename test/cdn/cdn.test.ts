@@ -4,6 +4,7 @@
  */
 import { SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { needsFull, isFull } from '../layers/needs_full.ts';
 import { startEdgeBench } from '../edge/edge_bench.ts';
 import type { EdgeBench } from '../edge/edge_bench.ts';
 import { RENDITION, recordOf } from '../edge/live_fixture.ts';
@@ -34,10 +35,10 @@ describe.each<CacheProgram>(['nginx', 'varnish'])('behind %s', (program) => {
   const media = (name: string): string => `/demo/${bench.fixture.epoch}/${RENDITION}/${name}`;
 
   beforeEach((context) => {
-    if (process.env.HW_TEST_FULL !== '1') context.skip('needs script/test --full');
+    needsFull(context);
   });
   beforeAll(async () => {
-    if (process.env.HW_TEST_FULL !== '1') return;
+    if (!isFull) return;
     bench = await startEdgeBench('node', { partBytes: PART_BYTES }, { HW_PLAYBACK_KEYS: `test=${SECRET}` });
     cache = await startCache(program, bench.edge.port);
   });

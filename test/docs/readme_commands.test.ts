@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { needsFull } from '../layers/needs_full.ts';
 import { startMachine } from '../one_machine/machine_process.ts';
 import type { MachineProcess } from '../one_machine/machine_process.ts';
 import { assertNoSecret } from '../secrets/assert_no_secret.ts';
@@ -79,7 +80,7 @@ it('FFmpeg publishes with the command of the README', async () => {
 });
 
 it('GStreamer publishes with the command of the README', async (context) => {
-  if (process.env['HW_TEST_FULL'] !== '1') context.skip('needs script/test --full');
+  needsFull(context);
   const seen = await publishAndWatch('gst-launch-1.0');
   expect(seen.replies.length).toBeGreaterThanOrEqual(4);
   expectLive(seen);

@@ -5,6 +5,7 @@
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { needsFull } from '../layers/needs_full.ts';
 import { parseStreamId } from '../../contracts/ids.ts';
 import type { StreamRecord } from '../../contracts/registry.ts';
 import { streamRecordKey } from '../../contracts/registry_key.ts';
@@ -88,7 +89,7 @@ describe.each<Runtime>(['node', 'deno'])('the edge on %s with Redis', (runtime) 
 
   // A minute of each: on Deno with script/test --full.
   beforeEach((context) => {
-    if (runtime === 'deno' && process.env.HW_TEST_FULL !== '1') context.skip('needs script/test --full');
+    if (runtime === 'deno') needsFull(context);
   });
 
   it('finds streams there, and nowhere else', async () => {

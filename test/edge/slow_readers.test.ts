@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { needsFull } from '../layers/needs_full.ts';
 import { startEdgeBench } from './edge_bench.ts';
 import type { EdgeBench } from './edge_bench.ts';
 import { RENDITION } from './live_fixture.ts';
@@ -70,7 +71,7 @@ describe('the edge on Node', () => {
   });
 
   it('cuts off slow readers within 60 s, and serves the others meanwhile', { timeout: 90_000 }, async (context) => {
-    if (process.env.HW_TEST_FULL !== '1') context.skip('needs script/test --full');
+    needsFull(context);
     const slow = Promise.all(Array.from({ length: READERS }, async () => readSlowly(bench.edge.port, segment)));
     const before = await residentMiB();
     for (let count = 0; count < 5; count += 1) {

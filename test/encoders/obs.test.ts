@@ -6,13 +6,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { needsFull } from '../layers/needs_full.ts';
 import { CheckingViewer } from '../one_machine/checking_viewer.ts';
 import { eventually } from '../one_machine/eventually.ts';
 import { startMachine } from '../one_machine/machine_process.ts';
 import { makeObsHome, OBS_ARGUMENTS } from './obs_profile.ts';
 
 test('OBS with its defaults is live, cut every two seconds although its key frames are eight apart', async (context) => {
-  if (process.env['HW_TEST_FULL'] !== '1') context.skip('needs script/test --full');
+  needsFull(context);
   const home = await mkdtemp(join(tmpdir(), 'headwater-obs-'));
   const machine = await startMachine({ HW_STREAM_KEYS: 'show=obs-test-stream-key' });
   await makeObsHome(home, {

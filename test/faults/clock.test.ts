@@ -9,7 +9,7 @@ import { expect, test } from 'vitest';
 import { Fleet, keyOf } from '../fleet/fleet.ts';
 import { PacedPublisher } from '../one_machine/paced_publisher.ts';
 import { makeTestSource } from '../one_machine/test_source.ts';
-import { needsFull } from './needs_full.ts';
+import { needsFull } from '../layers/needs_full.ts';
 
 const LIBRARIES = ['x86_64', 'aarch64'].map((cpu) => `/usr/lib/${cpu}-linux-gnu/faketime/libfaketime.so.1`);
 

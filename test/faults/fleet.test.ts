@@ -16,14 +16,14 @@ import type { Balancer } from './balancer.ts';
 import { watchWithPlayer } from './fault_player.ts';
 import type { FaultPlayer } from './fault_player.ts';
 import { reportFault, seconds } from './fault_report.ts';
-import { needsFull } from './needs_full.ts';
-import { StubbornPublisher } from './stubborn_publisher.ts';
+import { needsFull } from '../layers/needs_full.ts';
+import { RetryingPublisher } from '../fleet/retrying_publisher.ts';
 
 let source: TestSource;
 let fleet: Fleet | undefined;
 let balancer: Balancer | undefined;
 let player: FaultPlayer | undefined;
-let stubborn: StubbornPublisher | undefined;
+let stubborn: RetryingPublisher | undefined;
 
 beforeAll(async () => {
   source = await makeTestSource();
@@ -48,7 +48,7 @@ async function startShow(options: Partial<FleetOptions> = {}) {
   const running = await startFleet(options);
   const ports = running.transcoders.map((_, index) => running.rtmpPort(index));
   balancer = await startBalancer(ports);
-  stubborn = StubbornPublisher.start({ port: balancer.port, key: keyOf('show'), source });
+  stubborn = new RetryingPublisher({ ports: [balancer.port], key: keyOf('show'), source });
   const viewer = running.follow('show', '180p', true);
   // hls.js gives up on a playlist that is not there yet.
   await viewer.waitForSegments(1, 40_000);
@@ -169,7 +169,7 @@ test('row 34: FLUSHALL', async () => {
   const second = PacedPublisher.start({ port: show.ports[1 - show.serving] ?? 0, key: keyOf('show'), source });
   await expect(second).rejects.toThrow(/already live/);
   await show.player.playsOn(5, 30_000);
-  expect(show.publisher.connections).toBe(1);
+  expect(show.publisher.accepted).toBe(1);
   expect(await show.player.fatalErrors()).toEqual([]);
   expect(await show.player.stalledMs()).toBeLessThan(2000);
   // The next epoch and the next numbers lie above those of before.
@@ -194,7 +194,7 @@ test('row 34b: the control plane is away for 2 minutes', async (context) => {
   await after(10_000);
   await show.player.playsOn(3, 20_000);
   expect(show.viewer.violations).toEqual([]);
-  expect(show.publisher.connections).toBe(1);
+  expect(show.publisher.accepted).toBe(1);
   expect(await show.player.fatalErrors()).toEqual([]);
   expect(await show.fleet.status('show')).toMatchObject({ live: true, sessionId: before?.sessionId });
   await reportFault({ row: '34b', measured: `0 viewer errors, stall ${seconds(await show.player.stalledMs())}` });

@@ -13,7 +13,7 @@ import { makeTestSource } from '../one_machine/test_source.ts';
 import { RtmpRefused } from '../rtmp_publisher.ts';
 import { watchWithPlayer } from './fault_player.ts';
 import { reportFault, seconds } from './fault_report.ts';
-import { needsFull } from './needs_full.ts';
+import { needsFull } from '../layers/needs_full.ts';
 
 const ip = (...args: string[]) => promisify(execFile)('ip', args);
 const name = `hw${process.pid}`;

@@ -14,7 +14,7 @@ import type { TestSource } from '../one_machine/test_source.ts';
 import { RtmpRefused } from '../rtmp_publisher.ts';
 import { watchWithPlayer } from './fault_player.ts';
 import { reportFault, seconds } from './fault_report.ts';
-import { needsFull } from './needs_full.ts';
+import { isFull, needsFull } from '../layers/needs_full.ts';
 
 const MAX_GROWTH_BYTES = 64 * 1024 * 1024;
 let source: TestSource;
@@ -36,7 +36,7 @@ describe('publishers', () => {
   const watch = (streamId: string) => watchWithPlayer(`${stage.origin}/${streamId}/live.m3u8`);
 
   test('row 12: the connection resets and is back within 10 s', async () => {
-    const absences = process.env['HW_TEST_FULL'] === '1' ? [1, 4, 10] : [4];
+    const absences = isFull ? [1, 4, 10] : [4];
     let publisher = await stage.publish('away', { source });
     const viewer = stage.follow('away');
     const watching = await watch('away');

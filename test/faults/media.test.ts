@@ -12,7 +12,7 @@ import type { TestSource } from '../one_machine/test_source.ts';
 import { watchWithPlayer } from './fault_player.ts';
 import type { FaultPlayer } from './fault_player.ts';
 import { reportFault, seconds } from './fault_report.ts';
-import { needsFull } from './needs_full.ts';
+import { needsFull } from '../layers/needs_full.ts';
 
 const STREAMS = 'killed hangs hostile neighbour gop-60 jumps resized audio-only video-only'.split(' ');
 const HOUR_MS = 3_600_000;

@@ -9,7 +9,7 @@ import { Stage } from '../one_machine/stage.ts';
 import { makeTestSource } from '../one_machine/test_source.ts';
 import { RtmpRefused } from '../rtmp_publisher.ts';
 import { reportFault, seconds } from './fault_report.ts';
-import { needsFull } from './needs_full.ts';
+import { needsFull } from '../layers/needs_full.ts';
 
 const STREAMS = Array.from({ length: 16 }, (_, index) => `show-${index}`);
 /** The load is measured over ten seconds. */

@@ -13,7 +13,7 @@ import { makeTestSource } from '../one_machine/test_source.ts';
 import { startPublishHook } from '../relays/publish_hook.ts';
 import { OddTarget } from '../relays/relay_stage.ts';
 import { reportFault, seconds } from './fault_report.ts';
-import { needsFull } from './needs_full.ts';
+import { needsFull } from '../layers/needs_full.ts';
 
 const FAULTY = ['refuses', 'hangs', 'drops', 'goes-away'];
 const WATCHED_MS = 25_000;

@@ -11,7 +11,7 @@ import type { TestSource } from '../one_machine/test_source.ts';
 import { seededRandom } from '../recording/seeded_random.ts';
 import { watchWithPlayer } from './fault_player.ts';
 import { reportFault, seconds } from './fault_report.ts';
-import { needsFull } from './needs_full.ts';
+import { needsFull } from '../layers/needs_full.ts';
 import { startPoorUplink } from './poor_uplink.ts';
 import type { Line } from './poor_uplink.ts';
 

@@ -3,6 +3,7 @@
  * in fleet.test.ts.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isFull } from '../layers/needs_full.ts';
 import { eventually } from '../one_machine/eventually.ts';
 import { PacedPublisher } from '../one_machine/paced_publisher.ts';
 import { makeTestSource } from '../one_machine/test_source.ts';
@@ -11,7 +12,6 @@ import { Fleet, keyOf } from './fleet.ts';
 
 let source: TestSource;
 let fleet: Fleet;
-const isFull = process.env['HW_TEST_FULL'] === '1';
 
 beforeAll(async () => {
   if (!isFull) return;

@@ -2,6 +2,7 @@
  * Publishers that come to a server which takes no more: three transcoders with room for one stream each.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isFull } from '../layers/needs_full.ts';
 import { eventually } from '../one_machine/eventually.ts';
 import { PacedPublisher } from '../one_machine/paced_publisher.ts';
 import { makeTestSource } from '../one_machine/test_source.ts';
@@ -10,7 +11,6 @@ import { Fleet, keyOf } from './fleet.ts';
 
 let source: TestSource;
 let fleet: Fleet;
-const isFull = process.env['HW_TEST_FULL'] === '1';
 
 beforeAll(async () => {
   if (!isFull) return;

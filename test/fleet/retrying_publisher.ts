@@ -54,10 +54,20 @@ export class RetryingPublisher {
     await this.#current?.reset();
   }
 
+  /** Goes away with a reset and does not come back. */
   async stop(): Promise<void> {
+    await this.#end((publisher) => publisher.reset());
+  }
+
+  /** Says goodbye and does not come back. */
+  async sayGoodbye(): Promise<void> {
+    await this.#end((publisher) => publisher.sayGoodbye());
+  }
+
+  async #end(leave: (publisher: PacedPublisher) => Promise<void>): Promise<void> {
     this.#stopped = true;
     this.#wake();
-    await this.#current?.reset();
+    if (this.#current !== undefined) await leave(this.#current);
     await this.#running;
   }
 

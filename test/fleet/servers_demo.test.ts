@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { needsFull } from '../layers/needs_full.ts';
 import { CheckingViewer } from '../one_machine/checking_viewer.ts';
 import { eventually } from '../one_machine/eventually.ts';
 
@@ -24,7 +25,7 @@ interface Line {
 }
 
 test('two servers, one of them killed by the command that is printed', async (context) => {
-  if (process.env['HW_TEST_FULL'] !== '1') context.skip('needs script/test --full');
+  needsFull(context);
   const folder = await mkdtemp(join(tmpdir(), 'headwater-servers-'));
   const server = spawn('script/server', ['--demo', '--servers', '2'], {
     cwd: ROOT,

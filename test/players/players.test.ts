@@ -6,6 +6,7 @@ import { mkdtemp, rm, stat, chmod } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isFull } from '../layers/needs_full.ts';
 import { publishWithFfmpeg } from '../one_machine/ffmpeg_publisher.ts';
 import type { FfmpegPublisher } from '../one_machine/ffmpeg_publisher.ts';
 import { eventually } from '../one_machine/eventually.ts';
@@ -14,7 +15,6 @@ import type { MachineProcess } from '../one_machine/machine_process.ts';
 import { openPlayer, PLAYERS } from './player_page.ts';
 import { mpvArguments, runProgram, vlcArguments } from './programs.ts';
 
-const isFull = process.env['HW_TEST_FULL'] === '1';
 let machine: MachineProcess;
 let publisher: FfmpegPublisher;
 let folder: string;

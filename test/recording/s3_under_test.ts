@@ -2,6 +2,7 @@
  * The S3 that tests use: the one that `HW_TEST_S3_ENDPOINT` names, with the credentials of the environment, or a Ceph
  * of our own. A bucket of its own for each run.
  */
+import { isFull } from '../layers/needs_full.ts';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
 import { startCeph } from './ceph.ts';
@@ -15,7 +16,7 @@ export interface S3UnderTest {
 }
 
 /** Whether this run has an S3: the full layer starts one. */
-export const hasS3 = process.env['HW_TEST_FULL'] === '1' || process.env['HW_TEST_S3_ENDPOINT'] !== undefined;
+export const hasS3 = isFull || process.env['HW_TEST_S3_ENDPOINT'] !== undefined;
 
 export async function startS3(): Promise<S3UnderTest> {
   const given = process.env['HW_TEST_S3_ENDPOINT'];

@@ -2,6 +2,7 @@
 import { webcrypto } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe } from 'vitest';
+import { isFull } from '../layers/needs_full.ts';
 import { createRedisAccess } from '../../functions/registry/redis_access.ts';
 import { createRedisRegistry } from '../../functions/registry/redis_registry.ts';
 import type { RedisRegistryOptions } from '../../functions/registry/redis_registry.ts';
@@ -72,8 +73,7 @@ async function onHastyRedis(server: RedisServer): Promise<RegistryUnderTest> {
 }
 
 /** All histories take more than a minute: `script/test --full`. */
-const FULL = process.env['HW_TEST_FULL'] === '1';
-const RUNS = FULL ? { alone: 1_000, cluster: 50 } : { alone: 250, cluster: 15 };
+const RUNS = isFull ? { alone: 1_000, cluster: 50 } : { alone: 250, cluster: 15 };
 
 for (const kind of ['alone', 'tls', 'cluster'] as const) {
   describe(`Redis ${kind}`, () => {
@@ -88,7 +88,7 @@ for (const kind of ['alone', 'tls', 'cluster'] as const) {
     registryContract(`on Redis ${kind}`, make);
     if (kind === 'alone') {
       registryModel('on Redis alone, whose keys expire', () => onHastyRedis(server), {
-        runs: FULL ? 10 : 2,
+        runs: isFull ? 10 : 2,
         steps: 20,
         silenceMs: 900_000,
       });

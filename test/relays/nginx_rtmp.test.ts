@@ -2,6 +2,7 @@
  * Relays to nginx-rtmp servers, one of them over TLS, and one transcoded: what they recorded is what was published.
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { isFull } from '../layers/needs_full.ts';
 import { parseAvcConfig } from '../../transcoder/flv/avc_config.ts';
 import type { MediaTag } from '../../transcoder/flv/media_tag.ts';
 import { inspectVideoTag } from '../../transcoder/flv/video_tag.ts';
@@ -16,7 +17,7 @@ import { assertNoSecret } from '../secrets/assert_no_secret.ts';
 import { hasNginxRtmp, startNginxRtmp, startTlsFront } from './nginx_rtmp.ts';
 import type { NginxRtmp, TlsFront } from './nginx_rtmp.ts';
 
-const isFull = process.env['HW_TEST_FULL'] === '1' && hasNginxRtmp();
+const hasServers = isFull && hasNginxRtmp();
 const KEYS = { youtube: 'yt-key-1234567', twitch: 'live_12_twkey', facebook: 'FB-12-0-fbkey', small: 'small-key-123' };
 const PUBLISHER_KEY = 'key-of-the-publisher';
 let servers: NginxRtmp[] = [];
@@ -25,7 +26,7 @@ let machine: MachineProcess;
 let source: TestSource;
 
 beforeAll(async () => {
-  if (!isFull) return;
+  if (!hasServers) return;
   source = await makeTestSource();
   servers = await Promise.all([startNginxRtmp(), startNginxRtmp(), startNginxRtmp()]);
   front = await startTlsFront(at(2).port);
@@ -45,11 +46,11 @@ beforeAll(async () => {
 });
 
 beforeEach((context) => {
-  if (!isFull) context.skip('needs script/test --full and libnginx-mod-rtmp');
+  if (!hasServers) context.skip('needs script/test --full and libnginx-mod-rtmp');
 });
 
 afterAll(async () => {
-  if (!isFull) return;
+  if (!hasServers) return;
   await machine.stop();
   front.close();
   await Promise.all(servers.map((server) => server.stop()));

@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isFull } from '../layers/needs_full.ts';
 import type { MachineProcess } from '../one_machine/machine_process.ts';
 import { openPlayer } from '../players/player_page.ts';
 import { runProgram } from '../players/programs.ts';
@@ -18,7 +19,6 @@ import { recordTakenOverShow } from './taken_over_show.ts';
 /** Every picture counts, also those whose time stamps begin anew with an epoch. */
 const TO_NOTHING = ['-fps_mode', 'passthrough', '-f', 'null', '-'];
 const SILENT_VLC = ['-I', 'dummy', '--no-media-library', '--vout', 'vdummy', '--aout', 'adummy'];
-const isFull = process.env['HW_TEST_FULL'] === '1';
 
 describe.skipIf(!isFull)('a recording with three reconnects and a change of server (needs script/test --full)', () => {
   let folder: DataFolder;

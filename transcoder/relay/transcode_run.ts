@@ -9,7 +9,7 @@ import { InputGate } from '../encode/input_gate.ts';
 import type { SourceDescription } from '../encode/encode_plan.ts';
 import { flvHeader, flvTags } from '../flv/flv_writer.ts';
 import type { MediaTag } from '../flv/media_tag.ts';
-import { FlvTagReader } from './flv_tag_reader.ts';
+import { FlvTagReader } from '../flv/flv_tag_reader.ts';
 import { transcodeArguments } from './transcode_arguments.ts';
 import type { TranscodeSettings } from './transcode_settings.ts';
 

@@ -1,7 +1,7 @@
 /**
  * Reads FLV as it comes out of a pipe (video_file_format_spec_v10_1, E.2 to E.4) into media tags.
  */
-import type { MediaTag } from '../flv/media_tag.ts';
+import type { MediaTag } from './media_tag.ts';
 
 const FILE_HEADER_BYTES = 9;
 const PREVIOUS_TAG_SIZE_BYTES = 4;

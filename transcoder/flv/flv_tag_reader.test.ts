@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { flvHeader, flvTags } from '../flv/flv_writer.ts';
-import type { MediaTag } from '../flv/media_tag.ts';
+import { flvHeader, flvTags } from './flv_writer.ts';
+import type { MediaTag } from './media_tag.ts';
 import { FlvTagReader } from './flv_tag_reader.ts';
 
 test('tags come out as they went in, wherever the bytes are cut', () => {
