@@ -8,7 +8,8 @@ import type { CryptoKey, JWK, JWTVerifyGetKey } from 'jose';
 interface NamedKey {
   readonly kid: string | undefined;
   readonly alg: string;
-  readonly key: CryptoKey | Uint8Array;
+  /** Imported once: a secret in bytes would be imported anew for each token. */
+  readonly key: CryptoKey;
 }
 
 /** What a token may be signed with (RFC 7518, RFC 8037); anything else is refused before a key is looked for. */
@@ -41,15 +42,21 @@ export async function createPlaybackKeys(
 
 async function readKeys(text: string): Promise<readonly NamedKey[]> {
   if (text.trimStart().startsWith('{')) return Promise.all(readKeySet(text).map(importNamed));
-  return text.split(',').map((entry, index) => {
-    const equals = entry.indexOf('=');
-    const secret = new TextEncoder().encode(entry.slice(equals + 1).trim());
-    if (equals < 1) throw new Error(`kid=secret,… or a JSON Web Key Set, but entry ${index + 1} has no kid`);
-    if (secret.byteLength < MIN_SECRET_BYTES) {
-      throw new Error(`secrets of at least ${MIN_SECRET_BYTES} bytes, but entry ${index + 1} is shorter`);
-    }
-    return { kid: entry.slice(0, equals).trim(), alg: 'HS256', key: secret };
-  });
+  return Promise.all(text.split(',').map(importSecret));
+}
+
+async function importSecret(entry: string, index: number): Promise<NamedKey> {
+  const equals = entry.indexOf('=');
+  const secret = new TextEncoder().encode(entry.slice(equals + 1).trim());
+  if (equals < 1) throw new Error(`kid=secret,… or a JSON Web Key Set, but entry ${index + 1} has no kid`);
+  if (secret.byteLength < MIN_SECRET_BYTES) {
+    throw new Error(`secrets of at least ${MIN_SECRET_BYTES} bytes, but entry ${index + 1} is shorter`);
+  }
+  return { kid: entry.slice(0, equals).trim(), alg: 'HS256', key: await hmacKey(secret) };
+}
+
+async function hmacKey(secret: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
+  return crypto.subtle.importKey('raw', secret, { name: 'HMAC', hash: 'SHA-256' }, false, ['verify']);
 }
 
 function readKeySet(text: string): readonly JWK[] {
@@ -70,7 +77,8 @@ async function importNamed(jwk: JWK, index: number): Promise<NamedKey> {
     throw new Error(`keys for ${PLAYBACK_ALGORITHMS.join(', ')}, but key ${index + 1} is for none of them`);
   }
   try {
-    return { kid: jwk.kid, alg, key: await importJWK(jwk, alg) };
+    const key = await importJWK(jwk, alg);
+    return { kid: jwk.kid, alg, key: key instanceof Uint8Array ? await hmacKey(new Uint8Array(key)) : key };
   } catch (cause) {
     throw new Error(`a JSON Web Key Set, but key ${index + 1} cannot be read`, { cause });
   }
