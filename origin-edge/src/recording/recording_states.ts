@@ -73,10 +73,13 @@ export class RecordingStates {
     sessionId: SessionId,
     known: RecordingState | undefined,
   ): Promise<RecordingState | undefined> {
-    const session = await this.#options.catalog.session(streamId, sessionId);
+    const [session, first] = await Promise.all([
+      this.#options.catalog.session(streamId, sessionId),
+      this.#list(streamId, sessionId),
+    ]);
     if (session === undefined) return undefined;
     for (let attempt = 1; ; attempt += 1) {
-      const listing = await this.#list(session);
+      const listing = attempt === 1 ? first : await this.#list(streamId, sessionId);
       const summary = listing.objects.find(({ key }) => key === recordingKey.summary(streamId, sessionId));
       if (summary !== undefined) {
         return {
@@ -105,7 +108,7 @@ export class RecordingStates {
     }
   }
 
-  async #list({ streamId, sessionId }: RecordingSession): Promise<Listing> {
+  async #list(streamId: StreamId, sessionId: SessionId): Promise<Listing> {
     const options = { timeoutMs: LIST_TIMEOUT_MS, limit: MAX_OBJECTS };
     return this.#options.source.list(recordingKey.folder(streamId, sessionId), options);
   }

@@ -10,7 +10,7 @@ import { readPlaylistLines } from '../../../contracts/playlist_lines.ts';
 import type { ReadPlaylist } from '../../../contracts/playlist_lines.ts';
 import { keyOfPath } from '../../../contracts/recording.ts';
 import { ClipError, clipQueryText, clipRange } from '../../../contracts/recording_clip.ts';
-import type { ClipQuery, RowRange } from '../../../contracts/recording_clip.ts';
+import type { ClipQuery } from '../../../contracts/recording_clip.ts';
 import {
   playlistLines,
   renderRecordedPlaylist,
@@ -88,8 +88,13 @@ export class VodLoader {
   async #clip(path: VodPath, state: RecordingState, clip: ClipQuery): Promise<StoredObject> {
     const [reference] = state.timeline.renditions;
     if (reference === undefined) return notFoundObject(this.#options.monotonicMs());
+    const rendition = path.kind === 'vod-media' ? path.rendition : reference;
     // One rendition decides for all where the clip is cut: durations may differ by fractions of a frame.
-    const range = clipRange(await this.#lines(state, reference), clip);
+    const [deciding, own] = await Promise.all([
+      this.#lines(state, reference),
+      rendition === reference ? undefined : this.#lines(state, rendition),
+    ]);
+    const range = clipRange(deciding, clip);
     const open = state.final === undefined && clip.end === undefined;
     const kind = open ? 'recording-live' : 'recording-final';
     if (path.kind === 'vod-multivariant') {
@@ -97,11 +102,11 @@ export class VodLoader {
     }
     const text = renderRecordedPlaylist({
       streamId: path.streamId,
-      rendition: path.rendition,
+      rendition,
       targetDuration: state.timeline.targetDuration,
       type: 'vod',
       ended: true,
-      lines: cut(await this.#lines(state, path.rendition), range),
+      lines: (own ?? deciding).slice(range.from, range.to),
       discontinuitySequence: 0,
       skip: false,
     });
@@ -150,8 +155,4 @@ export class VodLoader {
       hasVlcForm,
     });
   }
-}
-
-function cut(lines: readonly PlaylistLine[], { from, to }: RowRange): readonly PlaylistLine[] {
-  return lines.slice(from, to);
 }
