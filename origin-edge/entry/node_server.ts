@@ -8,6 +8,8 @@ import { getRequestListener } from '@hono/node-server';
 import { problemBody } from '../../contracts/problem.ts';
 import type { EdgeApp } from '../src/app.ts';
 import { isPlainTarget } from '../src/request_target.ts';
+import type { Reply } from '../src/respond.ts';
+import type { Bytes } from '../src/stored_object.ts';
 import { problemHeaders } from '../src/viewer_headers.ts';
 import { cutSlowReaders } from './slow_readers.ts';
 
@@ -19,7 +21,7 @@ export interface NodeServer {
 
 /** @throws the listener's error, such as a port that is taken */
 export async function serveNode(
-  edge: Pick<EdgeApp, 'app' | 'fromMemory'>,
+  edge: Pick<EdgeApp, 'app' | 'answer'>,
   port: number,
   host: string,
 ): Promise<NodeServer> {
@@ -43,7 +45,7 @@ export async function serveNode(
     },
     (request, response) => {
       if (!isAcceptable(request)) refuse(request, response, 400, 'Bad Request');
-      else if (!answerFromMemory(edge, request, response)) void listener(request, response);
+      else if (!answerMedia(edge, request, response)) void listener(request, response);
     },
   );
   // A silent connection. The longest silent wait of ours is 31 s.
@@ -68,14 +70,10 @@ export async function serveNode(
 }
 
 /**
- * What is in memory goes out without the web's Request and Response in between: they cost as much again as the rest.
- * @returns whether the request was answered
+ * Media goes out without the web's Request and Response in between: they cost as much again as the rest.
+ * @returns whether the request is answered here
  */
-function answerFromMemory(
-  edge: Pick<EdgeApp, 'fromMemory'>,
-  request: IncomingMessage,
-  response: ServerResponse,
-): boolean {
+function answerMedia(edge: Pick<EdgeApp, 'answer'>, request: IncomingMessage, response: ServerResponse): boolean {
   const { headers } = request;
   const asker = {
     method: request.method ?? '',
@@ -86,12 +84,34 @@ function answerFromMemory(
       },
     },
   };
-  const reply = edge.fromMemory(asker, request.url ?? '');
+  const reply = edge.answer(asker, request.url ?? '');
   if (reply === undefined) return false;
+  if (reply instanceof Promise) void reply.then((made) => write(made, response));
+  else write(reply, response);
+  return true;
+}
+
+function write(reply: Reply, response: ServerResponse): void {
+  // The client left while it waited.
+  if (response.destroyed) return;
   response.writeHead(reply.status, reply.headers);
   if (reply.body === null) response.end();
+  else if (reply.body.byteLength <= SMALL_BYTES) response.end(textOf(reply.body), 'latin1');
   else response.end(reply.body);
-  return true;
+}
+
+/** Playlists; with their heads they fit what libuv writes at once. */
+const SMALL_BYTES = 15_000;
+const texts = new WeakMap<Bytes, string>();
+
+/** A character for each byte: Node puts head and text into one write, a buffer is a second one. Made once. */
+function textOf(body: Bytes): string {
+  let text = texts.get(body);
+  if (text === undefined) {
+    text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1');
+    texts.set(body, text);
+  }
+  return text;
 }
 
 function problemResponse(status: number, title: string): Response {

@@ -11,7 +11,9 @@ import type { OwnPolicyParts } from './own_policy.ts';
 import { readPlaybackToken } from './playback_token.ts';
 import type { VerifyPlayback } from './playback_verifier.ts';
 import { originFormOf, readTarget } from './request_target.ts';
-import { COMMON_HEADERS, problem } from './viewer_headers.ts';
+import { problemReply, toResponse } from './respond.ts';
+import type { Asker, Reply } from './respond.ts';
+import { COMMON_HEADERS } from './viewer_headers.ts';
 import type { HeaderRecord } from './viewer_headers.ts';
 
 /**
@@ -26,6 +28,11 @@ export interface Admission {
   /** Undefined: nobody knows the stream. */
   readonly policy: PlaybackPolicy | undefined;
   readonly form: AdmittedForm;
+}
+
+/** Why not. */
+export interface Refusal {
+  readonly refusal: Reply;
 }
 
 export interface AdmissionParts extends OwnPolicyParts {
@@ -46,21 +53,23 @@ export const ACCESS_PREFIX = '/api/access';
 export async function admit(
   parts: AdmissionParts,
   path: MediaPath,
-  headers: Headers,
+  headers: Asker['headers'],
   query: string,
   found?: PlaybackPolicy,
-): Promise<Response | Admission> {
+): Promise<Refusal | Admission> {
   const { lookup } = parts;
   const own = found ?? (await ownPolicy(parts, path));
-  if (own === 'unavailable') return problem(UNAVAILABLE);
+  if (own === 'unavailable') return { refusal: problemReply(UNAVAILABLE) };
   if ((own ?? lookup.policy(path.streamId)) === undefined) await lookup.find(path.streamId).catch(() => undefined);
   const policy = own ?? lookup.policy(path.streamId);
   const isOpen = policy === 'public' || policy === undefined;
   if (isOpen) return { own, policy, form: 'open' };
   // Fails closed: whatever is not known to be public wants a token; an unknown stream has nothing to show.
   const shown = readPlaybackToken(headers, query);
-  if (shown === undefined) return problem(UNAUTHORIZED, { 'www-authenticate': 'Bearer' });
-  if ((await parts.verifyPlayback?.(shown.token, path.streamId)) !== true) return problem(FORBIDDEN);
+  if (shown === undefined) return { refusal: problemReply(UNAUTHORIZED, { 'www-authenticate': 'Bearer' }) };
+  if ((await parts.verifyPlayback?.(shown.token, path.streamId)) !== true) {
+    return { refusal: problemReply(FORBIDDEN) };
+  }
   return { own, policy, form: shown.by === 'query' ? 'token' : 'private' };
 }
 
@@ -71,9 +80,9 @@ export async function admit(
  */
 export async function admitToTarget(
   parts: AdmissionParts,
-  headers: Headers,
+  headers: Asker['headers'],
   originForm: string,
-): Promise<Response | Admission | undefined> {
+): Promise<Refusal | Admission | undefined> {
   const target = readTarget(originForm);
   const path = parseMediaPath(target.path);
   if (path === undefined) return undefined;
@@ -87,7 +96,7 @@ export async function admitToTarget(
  */
 export async function serveAccess(parts: AdmissionParts, request: Request): Promise<Response> {
   const admission = await admitToTarget(parts, request.headers, originFormOf(request.url).slice(ACCESS_PREFIX.length));
-  if (admission instanceof Response) return admission;
+  if (admission !== undefined && 'refusal' in admission) return toResponse(admission.refusal);
   const kind =
     admission?.form === 'token' ? 'access-token' : admission?.policy === 'public' ? 'access-public' : 'unknown';
   return new Response(null, { status: 204, headers: accessHeaders(kind) });

@@ -21,7 +21,8 @@ import type { RecordingSource } from './recording/recording_source.ts';
 import { RewindLoader } from './recording/rewind_loader.ts';
 import type { VerifyPlayback } from './playback_verifier.ts';
 import { originFormOf, readTarget } from './request_target.ts';
-import type { Compression } from './respond.ts';
+import { problemReply, toResponse } from './respond.ts';
+import type { Compression, Reply } from './respond.ts';
 import { StreamLookup } from './stream_lookup.ts';
 import type { AddressFilter } from './upstream_allow.ts';
 import { UpstreamReader } from './upstream_reader.ts';
@@ -62,10 +63,10 @@ const DEFAULT_REWIND_SECONDS = 14_400;
 export interface EdgeApp {
   readonly app: Hono;
   /**
-   * Answers a request for media when that takes no waiting. A shortcut for runtimes whose own interface is cheaper than
-   * the web's: what it leaves open, `app` answers, and answers the same.
+   * Answers a request for media, at once when that takes no waiting. A shortcut for runtimes whose own interface is
+   * cheaper than the web's: what it leaves open, `app` answers, and what both answer, they answer the same.
    */
-  readonly fromMemory: MediaHandler['fromMemory'];
+  readonly answer: MediaHandler['answer'];
   /** For a cache between admission and answer (Workers): the three steps apart. Undefined: `app` answers. */
   readonly admit: (request: Request) => Promise<Response | Admission | undefined>;
   readonly keyOf: MediaHandler['keyOf'];
@@ -91,15 +92,18 @@ export function createApp(deps: AppDependencies): EdgeApp {
     },
   });
   const admission = { lookup, recordings, verifyPlayback: deps.verifyPlayback };
+  const failed = (error: unknown, target: string): Reply => {
+    counters.internalErrors += 1;
+    deps.log('error', 'a request failed', {
+      path: readTarget(target).path,
+      error: String(error instanceof Error ? error.stack : error),
+    });
+    return problemReply({ status: 500, title: 'Internal Server Error' });
+  };
   const app = new Hono();
   const pages = composePages(deps);
   app.onError((error, c) => {
-    counters.internalErrors += 1;
-    deps.log('error', 'a request failed', {
-      path: readTarget(originFormOf(c.req.raw.url)).path,
-      error: String(error.stack),
-    });
-    return problem({ status: 500, title: 'Internal Server Error' });
+    return toResponse(failed(error, originFormOf(c.req.raw.url)));
   });
   app.get('/', () => redirect('/watch'));
   app.get('/livez', () => plainText(200, 'ok'));
@@ -109,8 +113,18 @@ export function createApp(deps: AppDependencies): EdgeApp {
   app.all('*', (c) => media.serve(c.req.raw));
   return {
     app,
-    fromMemory: media.fromMemory,
-    admit: async (request) => admitToTarget(admission, request.headers, originFormOf(request.url)),
+    answer: (asker, target) => {
+      try {
+        const reply = media.answer(asker, target);
+        return reply instanceof Promise ? reply.catch((error: unknown) => failed(error, target)) : reply;
+      } catch (error) {
+        return failed(error, target);
+      }
+    },
+    admit: async (request) => {
+      const result = await admitToTarget(admission, request.headers, originFormOf(request.url));
+      return result !== undefined && 'refusal' in result ? toResponse(result.refusal) : result;
+    },
     admitted: media.admitted,
     keyOf: media.keyOf,
     counters,

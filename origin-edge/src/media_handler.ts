@@ -18,7 +18,7 @@ import type { VerifyPlayback } from './playback_verifier.ts';
 import type { RecordingObjects } from './recording/recording_objects.ts';
 import { isVlc } from './recording/vlc_form.ts';
 import { originFormOf, queryValue, readTarget } from './request_target.ts';
-import { respond, toResponse } from './respond.ts';
+import { problemReply, respond, toResponse } from './respond.ts';
 import type { Asker, Compression, Reply } from './respond.ts';
 import type { StoredObject } from './stored_object.ts';
 import type { StreamLookup } from './stream_lookup.ts';
@@ -42,10 +42,10 @@ export interface MediaHandlerParts {
 
 export interface MediaHandler {
   /**
-   * The reply, when the stream is public and the object in memory.
+   * The reply, at once when the stream is public and the object in memory. Undefined: no GET or HEAD of an object of ours.
    * @param target in origin form (RFC 9112 section 3.2.1)
    */
-  readonly fromMemory: (asker: Asker, target: string) => Reply | undefined;
+  readonly answer: (asker: Asker, target: string) => Reply | Promise<Reply> | undefined;
   readonly serve: (request: Request) => Response | Promise<Response>;
   /** The object in the form for a viewer who was admitted by that: for a cache behind its own admission. */
   readonly admitted: (request: Request, form: AdmittedForm) => Promise<Response>;
@@ -73,7 +73,6 @@ export function createMediaHandler(parts: MediaHandlerParts): MediaHandler {
     return (object?.policy ?? lookup.policy(path.streamId)) === 'public' ? object : undefined;
   };
   const fromMemory = (asker: Asker, target: string): Reply | undefined => {
-    if (asker.method !== 'GET' && asker.method !== 'HEAD') return undefined;
     const object = find(target);
     if (object === undefined) return undefined;
     const reply = respond(asker, forPlayer(object, asker), monotonicMs(), compression);
@@ -83,18 +82,25 @@ export function createMediaHandler(parts: MediaHandlerParts): MediaHandler {
     if (reply.status < 400) hearViewer(parts.viewerReports, asker, target);
     return reply;
   };
+  const answer = (asker: Asker, target: string): Reply | Promise<Reply> | undefined => {
+    if (asker.method !== 'GET' && asker.method !== 'HEAD') return undefined;
+    return fromMemory(asker, target) ?? answerSlowly(parts, asker, target);
+  };
   const serve = (request: Request): Response | Promise<Response> => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      return request.method === 'OPTIONS' ? preflight() : wrongMethod();
-    }
-    const target = originFormOf(request.url);
-    const reply = fromMemory(request, target);
-    return reply === undefined ? serveSlowly(parts, request, target) : toResponse(reply);
+    const reply = answer(request, originFormOf(request.url));
+    if (reply instanceof Promise) return reply.then(toResponse);
+    if (reply !== undefined) return toResponse(reply);
+    if (request.method === 'OPTIONS') return preflight();
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    return isRead ? problem({ status: 404, title: 'Not Found' }) : wrongMethod();
   };
   return {
-    fromMemory,
+    answer,
     serve,
-    admitted: async (request, form) => serveSlowly(parts, request, originFormOf(request.url), { form }),
+    admitted: async (request, form) => {
+      const reply = await answerSlowly(parts, request, originFormOf(request.url), { form });
+      return reply === undefined ? problem({ status: 404, title: 'Not Found' }) : toResponse(reply);
+    },
     keyOf: canonicalTarget,
   };
 }
@@ -117,34 +123,48 @@ interface Known {
   readonly form?: AdmittedForm;
 }
 
-async function serveSlowly(
+/** What a request asks for, read once. */
+interface Wanted {
+  /** In origin form. */
+  readonly target: string;
+  readonly pathname: string;
+  readonly path: MediaPath;
+  readonly query: string;
+}
+
+function answerSlowly(
   parts: MediaHandlerParts,
-  request: Request,
-  originForm: string,
+  asker: Asker,
+  target: string,
   known: Known = {},
-): Promise<Response> {
-  const { lookup, objects, counters, monotonicMs, compression } = parts;
-  const target = readTarget(originForm);
-  const path = parseMediaPath(target.path);
-  if (path === undefined) return problem({ status: 404, title: 'Not Found' });
-  counters.requests += 1;
-  const query = readQuery(path, target.query);
-  if (query instanceof Error) return problem({ status: 400, title: 'Bad Request', detail: query.message });
+): Promise<Reply> | undefined {
+  const { path: pathname, query } = readTarget(target);
+  const path = parseMediaPath(pathname);
+  if (path === undefined) return undefined;
+  parts.counters.requests += 1;
+  return answerWanted(parts, asker, { target, pathname, path, query }, known);
+}
+
+async function answerWanted(parts: MediaHandlerParts, asker: Asker, wanted: Wanted, known: Known): Promise<Reply> {
+  const { lookup, objects, monotonicMs, compression } = parts;
+  const { path } = wanted;
+  const query = readQuery(path, wanted.query);
+  if (query instanceof Error) return problemReply({ status: 400, title: 'Bad Request', detail: query.message });
   const admission =
     known.form === undefined
-      ? await admit(parts, path, request.headers, target.query, known.found)
+      ? await admit(parts, path, asker.headers, wanted.query, known.found)
       : { own: undefined, form: known.form };
-  if (admission instanceof Response) return admission;
+  if ('refusal' in admission) return admission.refusal;
   const { own, form } = admission;
-  const key = objectKey(path, target.path, query);
+  const key = objectKey(path, wanted.pathname, query);
   const object = objects.peek(key) ?? (await objects.load(path, key, query));
   // The load may have been the first to learn that the stream is not public.
   const learnt = object.policy ?? own ?? lookup.policy(path.streamId) ?? 'public';
-  if (form === 'open' && learnt !== 'public') return serveSlowly(parts, request, originForm, { found: learnt });
-  if (object.status === 200) hearViewer(parts.viewerReports, request, originForm);
-  const played = forPlayer(object, request);
+  if (form === 'open' && learnt !== 'public') return answerWanted(parts, asker, wanted, { found: learnt });
+  if (object.status === 200) hearViewer(parts.viewerReports, asker, wanted.target);
+  const played = forPlayer(object, asker);
   const formed = form === 'open' ? played : form === 'token' ? played.tokenForm() : played.privateForm();
-  return toResponse(await respond(request, formed, monotonicMs(), compression));
+  return respond(asker, formed, monotonicMs(), compression);
 }
 
 function canonicalTarget(target: string): string | undefined {

@@ -3,6 +3,7 @@
  * and no header object is made where the stored ones will do.
  */
 import { problemBody } from '../../contracts/problem.ts';
+import type { Problem } from '../../contracts/problem.ts';
 import { parseByteRange } from './byte_range.ts';
 import { bytesOf } from './stored_object.ts';
 import type { Bytes, Gzip, StoredObject, Variant } from './stored_object.ts';
@@ -24,6 +25,13 @@ export interface Reply {
 }
 
 const ACCEPTS_GZIP = /(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0{0,3})?\s*(?:,|$))[0-9.]+\s*)?(?:,|$)/i;
+
+/** A problem+json reply. 404 may be cached for a second, everything else not at all. */
+export function problemReply(what: Problem, extra: HeaderRecord = {}): Reply {
+  const body = bytesOf(problemBody(what));
+  const headers = { ...problemHeaders(what.status), 'content-length': String(body.byteLength), ...extra };
+  return { status: what.status, headers, body };
+}
 
 /** What the platform offers for compression. */
 export interface Compression {
@@ -96,9 +104,7 @@ function respondPartially(header: string, variant: Variant, headers: HeaderRecor
   const range = parseByteRange(header, length);
   if (range === undefined) return undefined;
   if (range === 'unsatisfiable') {
-    const body = bytesOf(problemBody({ status: 416, title: 'Range Not Satisfiable' }));
-    const own = { 'content-range': `bytes */${length}`, 'content-length': String(body.byteLength) };
-    return { status: 416, headers: { ...problemHeaders(416), ...own }, body };
+    return problemReply({ status: 416, title: 'Range Not Satisfiable' }, { 'content-range': `bytes */${length}` });
   }
   return {
     status: 206,
