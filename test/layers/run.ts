@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { judge, parseTally } from './tally.ts';
+import { fileOf, judge, parseTally, secondTry } from './tally.ts';
 import type { Tally } from './tally.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -34,11 +34,31 @@ async function run(command: string, args: readonly string[], env: NodeJS.Process
 
 async function runCheck(): Promise<Tally> {
   const code = await run('script/check', [], process.env);
-  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: [] };
+  const failed = code === 0 ? [] : [{ name: 'script/check', why: `it ended with ${code}` }];
+  return { passed: code === 0 ? 1 : 0, failed, skipped: [] };
 }
 
-async function runVitest(project: string, full: boolean, folder: string): Promise<Tally> {
+/** More files than these do not fail for want of CPU. */
+const MOST_SECOND_TRIES = 3;
+
+/** In CI, whose machines are busy with others, the few files that failed are run once more, each alone. */
+async function runSystem(full: boolean, ci: boolean, folder: string): Promise<Tally> {
+  const first = await runVitest('system', full, folder);
+  const files = new Set(first.failed.map(({ name }) => fileOf(name)));
+  if (!ci || files.size === 0 || files.size > MOST_SECOND_TRIES || files.has(undefined)) return first;
+  console.log(`once more, alone: ${[...files].join(' ')}`);
+  const second = await runVitest(
+    'system',
+    full,
+    folder,
+    ['--maxWorkers=1', ...files].filter((each) => each !== undefined),
+  );
+  return secondTry(first, second);
+}
+
+async function runVitest(project: string, full: boolean, folder: string, more: readonly string[] = []): Promise<Tally> {
   const path = join(folder, `${project}.json`);
+  rmSync(path, { force: true });
   const code = await run(
     'script/node',
     [
@@ -48,6 +68,7 @@ async function runVitest(project: string, full: boolean, folder: string): Promis
       project,
       '--reporter=default',
       '--reporter=./test/layers/tally_reporter.ts',
+      ...more,
     ],
     { ...process.env, HW_TEST_TALLY: path, ...(full ? { HW_TEST_FULL: '1' } : {}) },
   );
@@ -55,11 +76,11 @@ async function runVitest(project: string, full: boolean, folder: string): Promis
   try {
     tally = parseTally(readFileSync(path, 'utf8'));
   } catch (cause) {
-    console.error(`${project}: Vitest left no tally: ${String(cause)}`);
-    return { passed: 0, failed: 1, skipped: [] };
+    return { passed: 0, failed: [{ name: project, why: `Vitest left no tally: ${String(cause)}` }], skipped: [] };
   }
   // Vitest knows of failures that no test is the owner of.
-  return code !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
+  if (code === 0 || tally.failed.length > 0) return tally;
+  return { ...tally, failed: [{ name: project, why: `Vitest ended with ${code}` }] };
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -75,7 +96,7 @@ async function main(args: readonly string[]): Promise<number> {
     const layers = [
       { name: 'check', run: runCheck },
       { name: 'unit', run: () => runVitest('unit', full, folder) },
-      { name: 'system', run: () => runVitest('system', full, folder) },
+      { name: 'system', run: () => runSystem(full, ci, folder) },
     ];
     const tallies: Tally[] = [];
     const durations: string[] = [];
