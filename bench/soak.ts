@@ -1,21 +1,30 @@
 /**
  * Two servers under shows that come and go and faults at random, with viewers that check every playlist and every segment
- * that they get. `script/node bench/soak.ts [seconds] [seed]` (7200, 1). Prints a line a minute and a verdict; exits with 1
- * when anything was lost or memory grew.
+ * that they get, and recordings that are verified at the end. `script/node bench/soak.ts [seconds] [seed]` (7200, 1).
+ * Prints a line a minute and a verdict; exits with 1 when anything was lost or memory grew.
  */
-import { readFile, readdir } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parseStreamId } from '../contracts/ids.ts';
+import { listOpenRecordings } from '../functions/open_recordings.ts';
+import { runVod } from '../local/hw_vod.ts';
+import { createFileStore } from '../storage/file_store.ts';
 import { startBalancer } from '../test/faults/balancer.ts';
 import { RetryingPublisher } from '../test/fleet/retrying_publisher.ts';
 import { Fleet, keyOf } from '../test/fleet/fleet.ts';
 import { CheckingViewer } from '../test/one_machine/checking_viewer.ts';
 import { makeTestSource } from '../test/one_machine/test_source.ts';
+import { recordedSessions } from '../test/recording/stored_recording.ts';
 
 const seconds = Number(process.argv[2] ?? 7200);
 const seed = Number(process.argv[3] ?? 1);
 const STREAMS = Array.from({ length: 6 }, (_, index) => `soak-${index}`);
 /** Time between two faults, ms. */
 const PAUSE_MS = 12_000;
+/** A session that nobody could end is ended by the reaper, past its reconnect window. */
+const FINAL_WITHIN_MS = 240_000;
 /** Memory may grow by this share between the first and the last quarter of the run. */
 const MOST_GROWTH = 1.25;
 
@@ -47,7 +56,14 @@ async function childrenOf(pid: number): Promise<number[]> {
 }
 
 const source = await makeTestSource();
-const fleet = await Fleet.start({ streamIds: STREAMS, transcoders: 2, env: { HW_RECONNECT_WINDOW: '60' } });
+const folder = await mkdtemp(join(tmpdir(), 'headwater-soak-'));
+const storeEnv = { HW_RECORDING_STORE: `file:${join(folder, 'recordings')}` };
+const fleet = await Fleet.start({
+  streamIds: STREAMS,
+  transcoders: 2,
+  env: { HW_RECONNECT_WINDOW: '60', HW_RECORD: 'all', ...storeEnv },
+  edgeEnv: storeEnv,
+});
 let serverCount = 2;
 /** Indices of the transcoders that run. */
 let alive = [0, 1];
@@ -59,6 +75,10 @@ interface Show {
 }
 const shows = new Map<string, Show>();
 const violations: string[] = [];
+/** Epochs of servers that were killed: what they had not recorded yet died with them. */
+const lostEpochs = new Set<string>();
+/** Requests for such media that were answered 404 or 503. */
+let lostWithServer = 0;
 const counts: Record<string, number> = {};
 
 function begin(streamId: string): void {
@@ -77,8 +97,16 @@ async function finish(streamId: string, show: Show): Promise<void> {
   shows.delete(streamId);
   await Promise.race([show.publisher.sayGoodbye(), sleep(3000)]);
   await show.viewer.stop();
-  violations.push(...show.viewer.violations.map((line) => `${streamId}: ${line}`));
+  for (const line of show.viewer.violations) {
+    if (isLostWithServer(line)) lostWithServer += 1;
+    else violations.push(`${streamId}: ${line}`);
+  }
   if (show.viewer.playlists === 0) violations.push(`${streamId}: no playlist was ever seen`);
+}
+
+function isLostWithServer(violation: string): boolean {
+  const epoch = /\/([0-9]+)\/[^/ ]+\/[^/ ]+ was answered (?:404|503) /.exec(violation)?.[1];
+  return epoch !== undefined && lostEpochs.has(epoch);
 }
 
 /** What is done to the fleet; each leaves it able to recover. */
@@ -108,6 +136,12 @@ const FAULTS: Readonly<Record<string, () => Promise<void>>> = {
     const victim = pick(alive);
     if (victim === undefined) return;
     await fleet.transcoder(victim).stop('SIGKILL');
+    for (const [, epoch] of fleet
+      .transcoder(victim)
+      .log()
+      .matchAll(/"epoch":([0-9]+)/g)) {
+      lostEpochs.add(epoch ?? '');
+    }
     serverCount += 1;
     await fleet.addTranscoder(`t${serverCount}`);
     alive = [...alive.filter((index) => index !== victim), fleet.transcoders.length - 1];
@@ -132,20 +166,47 @@ while (Date.now() < endsAtMs) {
   memory.push(rss.reduce((sum, one) => sum + one, 0));
   if (Date.now() - saidAtMs < 60_000) continue;
   saidAtMs = Date.now();
-  const broken = violations.length + [...shows.values()].reduce((sum, { viewer }) => sum + viewer.violations.length, 0);
+  const seen = [...shows.values()].flatMap(({ viewer }) => viewer.violations);
+  const broken = [...violations, ...seen.filter((line) => !isLostWithServer(line))];
   const left = Math.round((endsAtMs - saidAtMs) / 1000);
-  console.log(
-    JSON.stringify({ leftS: left, shows: shows.size, last: name, rssMb: Math.round(memory.at(-1) ?? 0), broken }),
-  );
+  const rssMb = Math.round(memory.at(-1) ?? 0);
+  const said = { leftS: left, shows: shows.size, last: name, rssMb, broken: broken.length, newest: broken.at(-1) };
+  console.log(JSON.stringify(said));
 }
 for (const [streamId, show] of shows) await finish(streamId, show);
+
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 const quarter = Math.max(1, Math.floor(memory.length / 4));
 const growth = mean(memory.slice(-quarter)) / mean(memory.slice(quarter, 2 * quarter));
 const flat = growth < MOST_GROWTH;
-console.log(
-  JSON.stringify({ seconds, seed, faults: counts, growth: Number(growth.toFixed(3)), violations }, undefined, 2),
-);
+const figures = { seconds, seed, faults: counts, growth: Number(growth.toFixed(3)), lostWithServer, violations };
+console.log(JSON.stringify(figures, undefined, 2));
+
+// What is running is ended, and made final by whoever is there to do it.
+const store = createFileStore(join(folder, 'recordings'));
+const badRecordings: string[] = [];
+const openRecordings = async (): Promise<string[]> => {
+  const names: string[] = [];
+  for await (const { streamId, sessionId } of listOpenRecordings(store)) names.push(`${streamId}/${sessionId}`);
+  return names;
+};
+const finalByMs = Date.now() + FINAL_WITHIN_MS;
+while ((await openRecordings()).length > 0 && Date.now() < finalByMs) await sleep(1000);
+badRecordings.push(...(await openRecordings()).map((name) => `${name}: not made final`));
+let recordings = 0;
+for (const name of STREAMS) {
+  const streamId = parseStreamId(name);
+  for (const sessionId of await recordedSessions(store, streamId)) {
+    recordings += 1;
+    const command = { verb: 'verify', streamId, sessionId, yes: false, open: false, quick: false } as const;
+    const { status, text } = await runVod(command, storeEnv);
+    if (status !== 0) badRecordings.push(`${streamId}/${sessionId}: ${text}`);
+  }
+}
+store.close();
+console.log(JSON.stringify({ recordings, badRecordings }, undefined, 2));
+
 balancer.close();
 await fleet.close();
-process.exit(violations.length > 0 || !flat ? 1 : 0);
+await rm(folder, { recursive: true, force: true });
+process.exit(violations.length + badRecordings.length > 0 || !flat ? 1 : 0);

@@ -16,7 +16,7 @@ export interface FleetOptions {
   /** Each gets a stream key. */
   readonly streamIds: readonly string[];
   readonly transcoders: number;
-  /** For all transcoders. */
+  /** For all transcoders; the functions are told what of it they share with them. */
   readonly env?: Readonly<Record<string, string>>;
   /** For the edge. */
   readonly edgeEnv?: Readonly<Record<string, string>>;
@@ -31,6 +31,8 @@ const SHARED: Environment = {
   AWS_SECRET_ACCESS_KEY: 'an-example-of-a-secret',
   HW_METRICS_PORT: '0',
 };
+/** Settings of the transcoders that the functions must agree with. */
+const OF_FUNCTIONS_TOO = ['HW_RECONNECT_WINDOW', 'HW_GOODBYE_WINDOW', 'HW_RECORDING_STORE'];
 const RESOLVE_TOKEN = 'a-token-of-the-edges';
 const MEDIA_TOKEN = 'a-token-of-the-media-servers';
 
@@ -60,7 +62,7 @@ export class Fleet {
       REDIS_URL: redis.url,
       HW_RESOLVE_TOKEN: RESOLVE_TOKEN,
       HW_STREAM_KEYS: streamIds.map((streamId) => `${streamId}=${keyOf(streamId)}`).join(','),
-      ...(env['HW_RECONNECT_WINDOW'] === undefined ? {} : { HW_RECONNECT_WINDOW: env['HW_RECONNECT_WINDOW'] }),
+      ...Object.fromEntries(OF_FUNCTIONS_TOO.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]]))),
     });
     const edge = await startProgram('origin-edge/entry/node.ts', {
       HW_METRICS_PORT: '0',
