@@ -1,16 +1,18 @@
 /**
- * How long hls.js stands still when the serving transcoder is killed: an encoder that connects again after 2 s, Redis,
+ * How long a player stands still when the serving transcoder is killed: an encoder that connects again after 2 s, Redis,
  * functions, edge and transcoders as processes of their own, one kill after the other.
- * `script/node bench/failover.ts [kills]`
+ * `script/node bench/failover.ts [kills] [hls.js|shaka|video.js|native]`
  */
 import { Fleet, keyOf } from '../test/fleet/fleet.ts';
 import { PictureWatch } from '../test/fleet/picture_watch.ts';
 import { RetryingPublisher } from '../test/fleet/retrying_publisher.ts';
 import { eventually } from '../test/one_machine/eventually.ts';
 import { makeTestSource } from '../test/one_machine/test_source.ts';
-import { openPlayer } from '../test/players/player_page.ts';
+import { openPlayer, PLAYERS } from '../test/players/player_page.ts';
 
 const kills = Number(process.argv[2] ?? 30);
+const player = PLAYERS.find((name) => name === (process.argv[3] ?? 'hls.js'));
+if (player === undefined) throw new Error(`got "${process.argv[3]}", wanted one of ${PLAYERS.join(', ')}`);
 /** Between two kills the player plays on for this long, ms. */
 const CALM_MS = 8000;
 
@@ -33,7 +35,7 @@ try {
   });
   await publisher.publishing;
   await viewer.waitForSegments(3, 30_000);
-  const tab = await openPlayer('hls.js', `${fleet.origin}/show/live.m3u8`);
+  const tab = await openPlayer(player, `${fleet.origin}/show/live.m3u8`);
   const watch = await PictureWatch.start(tab);
   for (let kill = 0; kill < kills; kill += 1) {
     await new Promise((resolve) => setTimeout(resolve, CALM_MS + ((kill * 700) % 3000)));
@@ -60,6 +62,7 @@ try {
 }
 console.log(
   JSON.stringify({
+    player,
     kills: stalls.length,
     p50Ms: percentile(stalls, 0.5),
     p95Ms: percentile(stalls, 0.95),
