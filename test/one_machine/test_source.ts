@@ -20,6 +20,8 @@ export interface TestSourceOptions {
   readonly seconds?: number;
   /** Bits per second, default 300,000. */
   readonly videoBitrate?: number;
+  /** Pictures that do not compress, so that a small one reaches its bitrate. */
+  readonly noisy?: boolean;
   /** Which tracks there are; default both. */
   readonly tracks?: 'both' | 'audio' | 'video';
   /** Leaves out what x264 says of its settings, so that nothing but the key frames tells of the GOP. */
@@ -66,13 +68,14 @@ async function generate(options: TestSourceOptions): Promise<TestSource> {
 /** FFmpeg's arguments but for the output's name. @param realTime at the pace of the clock, without an end */
 export function sourceArguments(options: TestSourceOptions, realTime = false): readonly string[] {
   const { size = '320x180', rate = 30, gopSeconds = 1, seconds = 10, videoBitrate = 300_000 } = options;
-  const { tracks = 'both', withoutSei = false } = options;
+  const { tracks = 'both', withoutSei = false, noisy = false } = options;
+  const pattern = `testsrc2=size=${size}:rate=${rate}${noisy ? ',noise=alls=80:allf=t' : ''}`;
   const { picture, sound } = { picture: tracks !== 'audio', sound: tracks !== 'video' };
   const pace = realTime ? ['-re'] : [];
   const gop = String(Math.round(rate * gopSeconds));
   const bitrate = String(videoBitrate);
   const groups: readonly (readonly string[] | false)[] = [
-    picture && [...pace, '-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=${rate}`],
+    picture && [...pace, '-f', 'lavfi', '-i', pattern],
     sound && [...pace, '-f', 'lavfi', '-i', 'sine=frequency=330:beep_factor=4:sample_rate=48000'],
     !realTime && ['-t', String(seconds)],
     picture && ['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-pix_fmt', 'yuv420p'],
