@@ -1,6 +1,7 @@
 /**
- * Program: what a person asks of the fleet by hand, through the `registry` function with the caller's AWS credentials
- * (AWS_ENDPOINT_URL_LAMBDA names a local Invoke endpoint).
+ * Program: what a person asks by hand, through the `registry` function: of the program that runs on this machine with the
+ * same HW_DATA_DIR, else of the fleet, with the caller's AWS credentials (AWS_ENDPOINT_URL_LAMBDA names a local Invoke
+ * endpoint; HW_CONTROL=lambda passes over what runs here).
  */
 import { parseArgs } from 'node:util';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
@@ -13,6 +14,8 @@ import type { StreamRecord } from '../contracts/registry.ts';
 import { parsePayload } from '../contracts/schema.ts';
 import { SETTINGS, SETTING_NAMES } from '../contracts/setting_table.ts';
 import { readSettings, refuseUnknownSettings } from '../contracts/settings.ts';
+import { readControlFile } from './control_file.ts';
+import type { ControlPoint } from './control_file.ts';
 import { runDlq } from './hw_dlq.ts';
 import { readVodCommand, runVod } from './hw_vod.ts';
 
@@ -74,6 +77,33 @@ async function run(
   return { text: call.operation === 'drain' ? 'there is no such server' : 'that stream is not live', status: 1 };
 }
 
+/** The program that runs on this machine; undefined: the fleet is meant, or nothing runs here. */
+async function findHere(env: NodeJS.ProcessEnv, dataDir: string): Promise<ControlPoint | undefined> {
+  const meansFleet = env['AWS_ENDPOINT_URL_LAMBDA'] !== undefined || env['HW_CONTROL'] === 'lambda';
+  return meansFleet ? undefined : readControlFile(dataDir);
+}
+
+function clientFor(here: ControlPoint | undefined): LambdaClient {
+  if (here === undefined) return new LambdaClient({ maxAttempts: 2 });
+  const { endpoint, credentials } = here;
+  return new LambdaClient({ maxAttempts: 1, endpoint, region: 'local', ...(credentials ? { credentials } : {}) });
+}
+
+/** What the AWS client says of a program that is not there, for people. */
+function explained(error: unknown, here: ControlPoint | undefined, dataDir: string): Error {
+  const { message, code } = error as NodeJS.ErrnoException;
+  if (here !== undefined && code === 'ECONNREFUSED') {
+    return new Error(`the server that wrote ${dataDir}/control.json has ended: start it again`, { cause: error });
+  }
+  if (here === undefined && /region is missing/i.test(message)) {
+    return new Error(
+      `no server runs here (there is no ${dataDir}/control.json), and no fleet is named: set HW_DATA_DIR, or AWS_REGION`,
+      { cause: error },
+    );
+  }
+  return error instanceof Error ? error : new Error(String(error));
+}
+
 async function main(): Promise<void> {
   refuseUnknownSettings(SETTING_NAMES, process.env);
   const [area, verb, ...more] = process.argv.slice(2);
@@ -91,9 +121,11 @@ async function main(): Promise<void> {
   }
   const call = readCommand(process.argv.slice(2));
   if (call === undefined) throw new Error(USAGE);
-  const { functionPrefix } = readSettings(SETTINGS, process.env);
-  const client = new LambdaClient({ maxAttempts: 2 });
-  const { text, status } = await run(call, client, `${functionPrefix}registry`);
+  const { functionPrefix, dataDir } = readSettings(SETTINGS, process.env);
+  const here = await findHere(process.env, dataDir);
+  const { text, status } = await run(call, clientFor(here), `${functionPrefix}registry`).catch((error: unknown) => {
+    throw explained(error, here, dataDir);
+  });
   console.log(text);
   process.exitCode = status;
 }

@@ -29,6 +29,7 @@ import { startTracing } from '../transcoder/trace/tracing.ts';
 import { named, startTranscoder } from '../transcoder/transcoder.ts';
 import type { Transcoder } from '../transcoder/transcoder.ts';
 import { readTranscoderSettings } from '../transcoder/transcoder_settings.ts';
+import { openByHand } from './by_hand.ts';
 import { readOrMakeDemoKey } from './demo_key.ts';
 import type { KeyFile } from './demo_key.ts';
 import { openLocalEvents } from './local_events.ts';
@@ -128,7 +129,15 @@ async function startControlSide({ values, reconnectWindowMs, authorizePublish }:
   const control: Control = { ...pumped, authorizePublish, finalizeVod: keeper.finalizeVod };
   const cancelSweep = systemClock.every(SWEEP_EVERY_MS, () => void pump.sweep());
   keeper.start();
+  const closeByHand = await openByHand({
+    registry,
+    pump,
+    log,
+    dataDir: values.dataDir,
+    functionPrefix: values.functionPrefix,
+  });
   const close = async () => {
+    await closeByHand();
     await keeper.close();
     recordings.close();
     cancelSweep();

@@ -10,12 +10,15 @@ import { createInterface } from 'node:readline';
 import { SETTINGS, SETTING_NAMES } from '../contracts/setting_table.ts';
 import { readSettings, refuseUnknownSettings } from '../contracts/settings.ts';
 import { parseStreamId } from '../contracts/ids.ts';
+import type { FunctionLog } from '../functions/function_log.ts';
 import { playbackFromSettings } from '../origin-edge/entry/playback_from_settings.ts';
 import { recordingsFromEnvironment } from '../origin-edge/entry/recordings_from_environment.ts';
 import { startEdge } from '../origin-edge/entry/start_edge.ts';
 import { resolveOverHttp } from '../origin-edge/src/resolve_over_http.ts';
 import { systemClock } from '../transcoder/clock.ts';
 import type { Logger } from '../transcoder/logger.ts';
+import { leaveWord } from './by_hand.ts';
+import type { ControlPoint } from './control_file.ts';
 import { readOrMakeDemoKey } from './demo_key.ts';
 import type { KeyFile } from './demo_key.ts';
 import { startFunctions } from './functions.ts';
@@ -63,9 +66,11 @@ export async function startSeveralServers(
     for (const closeNext of closers.splice(0).toReversed()) await closeNext();
   };
   try {
-    const functions = await startFunctions(env, (level, message, fields) => logger[level](fields, message));
+    const log: FunctionLog = (level, message, fields) => logger[level](fields, message);
+    const functions = await startFunctions(env, log);
     closers.push(() => functions.close());
     const origin = `http://127.0.0.1:${functions.port}`;
+    closers.push(await leaveWord({ dataDir: values.dataDir, log }, pointAt(origin, given, env)));
     const fleet = new LocalFleet({ ...env, AWS_ENDPOINT_URL_LAMBDA: origin }, logger);
     closers.push(() => fleet.close());
     await fleet.start(count);
@@ -79,7 +84,7 @@ export async function startSeveralServers(
       recordings: recordingsFromEnvironment(env),
       rewindSeconds: values.rewindWindow,
       upstreamAllow: values.upstreamAllow,
-      log: (level, message, fields) => logger[level](fields ?? {}, message),
+      log,
     });
     closers.push(() => edge.close());
     if (demo && demoKey !== undefined) {
@@ -103,6 +108,14 @@ export async function startSeveralServers(
     await close();
     throw error;
   }
+}
+
+/** With the credentials that were made for this run; the operator's own are written nowhere. */
+function pointAt(endpoint: string, given: Environment, env: Environment): ControlPoint {
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env;
+  const areMade = given['AWS_ACCESS_KEY_ID'] === undefined;
+  if (!areMade || accessKeyId === undefined || secretAccessKey === undefined) return { endpoint };
+  return { endpoint, credentials: { accessKeyId, secretAccessKey } };
 }
 
 /** What one process of the one-machine run knows by itself, and several must be told. */
