@@ -23,8 +23,12 @@ export interface PlaylistPosition {
 
 const PLAIN: PlaylistQuery = { skip: false };
 const NUMBER = /^[0-9]{1,15}$/;
+/** More parts than a segment has: 10 s in parts of 0.2 s are 50. */
+const MOST_PARTS = 200;
 
 /**
+ * A part beyond all parts means the end of its segment, as no part does: one key for all of them, so that a stranger
+ * who counts upwards does not make each of his waits a new one.
  * @param query what follows the question mark, undecoded; may be empty
  * @throws ContractError for a directive that is no number, given twice, or a part without its segment (400)
  */
@@ -48,7 +52,7 @@ export function parsePlaylistQuery(query: string): PlaylistQuery {
   return {
     skip: skip !== undefined,
     ...(msn === undefined ? {} : { msn }),
-    ...(part === undefined ? {} : { part }),
+    ...(part === undefined || part > MOST_PARTS ? {} : { part }),
   };
 }
 

@@ -76,6 +76,7 @@ describe('fetchUpstream on Node', () => {
   it.each([
     ['no HTTP', 'SSH-2.0-OpenSSH\r\n\r\n', 'no HTTP/1.1 reply'],
     ['a header that is none', 'HTTP/1.1 200 OK\r\nbroken\r\n\r\n', 'a header that is none'],
+    ['a header with a control character', 'HTTP/1.1 200 OK\r\nx: a\u0001b\r\n\r\n', 'a header that is none'],
     ['two lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab', 'two lengths'],
     ['more than it announced', 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nab', 'more than the announced'],
     ['a length that is too large', 'HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n', 'more than 1000 bytes'],

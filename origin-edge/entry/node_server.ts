@@ -12,6 +12,7 @@ import type { Reply } from '../src/respond.ts';
 import type { Bytes } from '../src/stored_object.ts';
 import { problemHeaders } from '../src/viewer_headers.ts';
 import { cutSlowReaders } from './slow_readers.ts';
+import { createWaitingLimit } from './waiting_limit.ts';
 
 export interface NodeServer {
   readonly port: number;
@@ -30,6 +31,7 @@ export async function serveNode(
     hostname: 'localhost',
     errorHandler: () => problemResponse(400, 'Bad Request'),
   });
+  const limitWaiting = createWaitingLimit();
   const server = createServer(
     {
       // A slow writer: 15 s for its headers, 30 s in all. Nobody needs more than 16 KiB of headers.
@@ -44,8 +46,12 @@ export async function serveNode(
       noDelay: true,
     },
     (request, response) => {
-      if (!isAcceptable(request)) refuse(request, response, 400, 'Bad Request');
-      else if (!answerMedia(edge, request, response)) void listener(request, response);
+      // What came in the same packet as the request too many.
+      if (request.socket.destroyed) return;
+      const work = isAcceptable(request)
+        ? answerMedia(edge, request, response, listener)
+        : refuse(request, response, 400, 'Bad Request');
+      if (work !== undefined) limitWaiting(request.socket, work);
     },
   );
   // A silent connection. The longest silent wait of ours is 31 s.
@@ -71,9 +77,15 @@ export async function serveNode(
 
 /**
  * Media goes out without the web's Request and Response in between: they cost as much again as the rest.
- * @returns whether the request is answered here
+ * @param otherwise answers what is no media
+ * @returns undefined when it is answered; else resolves then
  */
-function answerMedia(edge: Pick<EdgeApp, 'answer'>, request: IncomingMessage, response: ServerResponse): boolean {
+function answerMedia(
+  edge: Pick<EdgeApp, 'answer'>,
+  request: IncomingMessage,
+  response: ServerResponse,
+  otherwise: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
+): Promise<void> | undefined {
   const { headers } = request;
   const asker = {
     method: request.method ?? '',
@@ -85,13 +97,12 @@ function answerMedia(edge: Pick<EdgeApp, 'answer'>, request: IncomingMessage, re
     },
   };
   const reply = edge.answer(asker, request.url ?? '');
-  if (reply === undefined) return false;
-  if (reply instanceof Promise) void reply.then((made) => write(made, response));
-  else write(reply, response);
-  return true;
+  if (reply === undefined) return otherwise(request, response);
+  if (reply instanceof Promise) return reply.then((made) => write(made, response));
+  return write(reply, response);
 }
 
-function write(reply: Reply, response: ServerResponse): void {
+function write(reply: Reply, response: ServerResponse): undefined {
   // The client left while it waited.
   if (response.destroyed) return;
   response.writeHead(reply.status, reply.headers);
@@ -118,15 +129,19 @@ function problemResponse(status: number, title: string): Response {
   return new Response(problemBody({ status, title }), { status, headers: problemHeaders(status) });
 }
 
+/** A name or an address, and a port (RFC 3986 section 3.2, without what no host of ours has). */
+const HOST = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?$/i;
+
 /**
  * A path that a URL parser would change (dot segments, escapes, empty segments) never reaches the app, nor does an
- * HTTP/1.1 request without its Host (RFC 9112 section 3.2).
+ * HTTP/1.1 request without its Host, or with one that is none (RFC 9112 section 3.2).
  */
 function isAcceptable(request: IncomingMessage): boolean {
-  return isPlainTarget(request.url ?? '') && (request.headers.host !== undefined || request.httpVersion === '1.0');
+  const { host } = request.headers;
+  return isPlainTarget(request.url ?? '') && (host === undefined ? request.httpVersion === '1.0' : HOST.test(host));
 }
 
-function refuse(request: IncomingMessage, response: ServerResponse, status: number, title: string): void {
+function refuse(request: IncomingMessage, response: ServerResponse, status: number, title: string): undefined {
   const body = problemBody({ status, title });
   response.writeHead(status, {
     ...problemHeaders(status),

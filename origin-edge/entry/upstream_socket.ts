@@ -182,7 +182,7 @@ function parseHead(text: string): Head | Error {
   if (status === null) return new Error('got no HTTP/1.1 reply');
   const headers: Record<string, string> = {};
   for (const line of lines) {
-    const field = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/.exec(line);
+    const field = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*$/.exec(line);
     if (field === null) return new Error('got a header that is none');
     const name = (field[1] ?? '').toLowerCase();
     if (name === 'content-length' && name in headers) return new Error('got two lengths');

@@ -55,6 +55,23 @@ describe('media', () => {
     expect(edge.counters).toMatchObject({ requests: 2, memoryHits: 1, upstreamRequests: 1 });
   });
 
+  it.each([
+    ['/demo/live.m3u8', [31_000, 3000]],
+    ['/demo/5/720p/7.1.m4s', [31_000, 3000]],
+  ])('%s is not waited for twice as long when the stream moved meanwhile', async (path, wanted) => {
+    const edge = mediaEdge();
+    const waits: number[] = [];
+    edge.upstream = async (_, { timeoutMs }) => {
+      waits.push(timeoutMs);
+      const moved = { epochNumber: 6, address: { private: 'http://10.0.0.2:8000' } };
+      edge.registry = async () => Promise.resolve(record(moved));
+      await edge.clock.advance(timeoutMs);
+      throw new Error('timeout');
+    };
+    expect((await edge.get(path)).status).toBe(503);
+    expect(waits).toEqual(wanted);
+  });
+
   it('asks upstream for the path alone, whatever the query', async () => {
     const edge = mediaEdge();
     await edge.get(`${MEDIA}?token=secret&CMCD=x`);

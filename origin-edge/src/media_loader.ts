@@ -25,6 +25,11 @@ export interface MediaLoaderOptions {
   readonly monotonicMs: () => number;
 }
 
+interface ReadLimits {
+  readonly timeoutMs: number;
+  readonly maxBytes: number;
+}
+
 const MEDIA_LIMITS = { timeoutMs: 10_000, maxBytes: 2 ** 26 };
 const FILE_MAX_BYTES = 2 ** 22;
 /** A playlist that is not playable yet is waited for: three of the longest target durations, and one second. */
@@ -62,12 +67,13 @@ export class MediaLoader {
     const isListed = path.epoch <= lookup.highestEpoch(path.streamId);
     if (path.epoch > record.epoch && !isListed) return notFoundObject(monotonicMs());
     const holder = holderOf(record, path.epoch);
+    const rest = this.#restOf(limits);
     const outcome = await this.#read(path, holder, limits);
     if (outcome.kind !== 'failed') return this.#mediaObject(outcome);
     const now = await this.#refresh(record);
     const next = now === undefined ? holder : holderOf(now, path.epoch);
     if (next.private === holder.private && next.public === holder.public) return unavailableObject(monotonicMs());
-    return this.#mediaObject(await this.#read(path, next, limits));
+    return this.#mediaObject(await this.#read(path, next, rest()));
   }
 
   async file(path: StreamFilePath): Promise<StoredObject> {
@@ -79,22 +85,25 @@ export class MediaLoader {
     if (record === undefined) return notFoundObject(monotonicMs());
     const waits = path.kind === 'multivariant' && last?.sessionId !== record.sessionId;
     const limits = { timeoutMs: waits ? LONGEST_WAIT_MS : FILE_TIMEOUT_MS, maxBytes: FILE_MAX_BYTES };
+    const rest = this.#restOf(limits);
     let outcome = await this.#read(path, record.address, limits);
     if (outcome.kind !== 'found') {
       const now = await this.#refresh(record);
       if (now !== undefined && now.epoch !== record.epoch) {
         record = now;
-        outcome = await this.#read(path, record.address, limits);
+        outcome = await this.#read(path, record.address, rest());
       }
     }
     return this.#fileObject(path, record, outcome);
   }
 
-  async #read(
-    path: MediaPath,
-    address: StreamRecord['address'],
-    limits: { readonly timeoutMs: number; readonly maxBytes: number },
-  ): Promise<UpstreamOutcome> {
+  /** What a second server is given: the time that the first one leaves, so that no viewer waits twice the longest wait. */
+  #restOf(limits: ReadLimits): () => ReadLimits {
+    const deadlineMs = this.#options.monotonicMs() + limits.timeoutMs;
+    return () => ({ ...limits, timeoutMs: Math.max(FILE_TIMEOUT_MS, deadlineMs - this.#options.monotonicMs()) });
+  }
+
+  async #read(path: MediaPath, address: StreamRecord['address'], limits: ReadLimits): Promise<UpstreamOutcome> {
     return this.#options.upstream.read(address, buildMediaPath(path), limits);
   }
 

@@ -4,7 +4,7 @@
  */
 import { UPSTREAM_HEADER } from '../../contracts/edge_dependencies.ts';
 import type { EdgeDependencies, UpstreamReply } from '../../contracts/edge_dependencies.ts';
-import { parseEpoch } from '../../contracts/ids.ts';
+import { isEpoch } from '../../contracts/ids.ts';
 import type { Epoch } from '../../contracts/ids.ts';
 import type { PlaylistPosition } from '../../contracts/playlist_query.ts';
 import type { ServerAddress, StreamRecord, StreamState } from '../../contracts/registry.ts';
@@ -86,12 +86,10 @@ export function readPlaylistFacts(headers: Readonly<Record<string, string>>): Pl
   const position = /^([0-9]{1,15})\.([0-9]{1,6})$/.exec(headers[UPSTREAM_HEADER.edgePosition] ?? '');
   const state = STATES.find((candidate) => candidate === headers[UPSTREAM_HEADER.state]);
   const targetDuration = Number(headers[UPSTREAM_HEADER.targetDuration]);
-  const epoch = headers[UPSTREAM_HEADER.epoch] ?? '';
-  if (position === null || state === undefined || !(targetDuration > 0) || !/^[1-9][0-9]{0,15}$/.test(epoch)) {
-    return undefined;
-  }
+  const epoch = Number(headers[UPSTREAM_HEADER.epoch]);
+  if (position === null || state === undefined || !(targetDuration > 0) || !isEpoch(epoch)) return undefined;
   return {
-    epoch: parseEpoch(epoch),
+    epoch,
     position: { msn: Number(position[1]), parts: Number(position[2]) },
     state,
     targetDuration,

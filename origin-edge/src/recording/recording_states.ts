@@ -65,6 +65,8 @@ export class RecordingStates {
 
   /** Undefined: there is no such recording. @throws when the store cannot say and nothing is known */
   async get(streamId: StreamId, sessionId: SessionId): Promise<RecordingState | undefined> {
+    // What strangers guess costs no list, and no place among the few that are kept.
+    if ((await this.#options.catalog.session(streamId, sessionId)) === undefined) return undefined;
     return this.#states.get(`${streamId}/${sessionId}`);
   }
 
@@ -73,13 +75,10 @@ export class RecordingStates {
     sessionId: SessionId,
     known: RecordingState | undefined,
   ): Promise<RecordingState | undefined> {
-    const [session, first] = await Promise.all([
-      this.#options.catalog.session(streamId, sessionId),
-      this.#list(streamId, sessionId),
-    ]);
+    const session = await this.#options.catalog.session(streamId, sessionId);
     if (session === undefined) return undefined;
     for (let attempt = 1; ; attempt += 1) {
-      const listing = attempt === 1 ? first : await this.#list(streamId, sessionId);
+      const listing = await this.#list(streamId, sessionId);
       const summary = listing.objects.find(({ key }) => key === recordingKey.summary(streamId, sessionId));
       if (summary !== undefined) {
         return {

@@ -84,6 +84,22 @@ describe('a recording during the show', () => {
     expect(names.toSorted()).toEqual(['', '', 'index', 'rolled', 'session.json', 'tail']);
   });
 
+  it('of a name that strangers guess costs no list, and pushes out nothing that is known', async () => {
+    const edge = recordedEdge();
+    edge.record(both(5, list(10, 11)));
+    await edge.get(MEDIA);
+    edge.source.reads.length = 0;
+    for (let guess = 100; guess < 140; guess += 1) {
+      expect((await edge.get(`/demo/vod-01JBX00000000000000000${guess}0.m3u8`)).status).toBe(404);
+    }
+    expect(edge.source.reads).toHaveLength(80);
+    expect(edge.source.reads.filter((key) => key.startsWith('list'))).toEqual([]);
+    await edge.clock.advance(1000);
+    edge.source.reads.length = 0;
+    await edge.get(MEDIA);
+    expect(edge.source.reads).toEqual(['list demo/vod-01JBX0000000000000000000AA/']);
+  });
+
   it('never loses what it showed when a tail is sealed between a list and a read', async () => {
     const edge = recordedEdge();
     edge.record(both(5, list(10, 11, 12)));
