@@ -191,4 +191,14 @@ describe('at the end of the program', () => {
     await clock.pass(20_000);
     expect([...onDisk.keys()].toSorted()).toEqual(['6.m4s', '7.m4s']);
   });
+
+  it('is at its end for all who ask only once everything is on disk', async () => {
+    const queue = queueOf();
+    store.script = () => 'hang';
+    for (let index = 0; index < 8; index += 1) queue.add(upload(`${index}.m4s`));
+    const first = queue.close();
+    await queue.close();
+    expect(onDisk.size).toBe(8);
+    await first;
+  });
 });

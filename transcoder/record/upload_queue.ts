@@ -65,6 +65,7 @@ export class UploadQueue {
   #spilling: Promise<void> | undefined;
   #spillPausedUntilMs = 0;
   #closed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(options: UploadQueueOptions) {
     this.#options = options;
@@ -112,7 +113,11 @@ export class UploadQueue {
 
   /** Puts on disk what can be finished by a later run, and starts nothing more. */
   async close(): Promise<void> {
-    if (this.#closed) return;
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#closed = true;
     this.#stop();
     await this.#spilling;
