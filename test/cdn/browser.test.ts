@@ -2,15 +2,14 @@
  * The watch page in a real browser plays a real stream from each of the edge's three entries, and through nginx and
  * Varnish in front of one.
  */
-import { chromium } from 'playwright-core';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { needsFull } from '../layers/needs_full.ts';
-import { eventually } from '../edge/edge_bench.ts';
+import { eventually } from '../one_machine/eventually.ts';
 import type { EdgeProcess, Runtime } from '../edge/edge_process.ts';
 import { Stage } from '../one_machine/stage.ts';
 import { makeTestSource } from '../one_machine/test_source.ts';
-import { findOnPath } from '../watch/find_on_path.ts';
+import { launchBrowser } from '../watch/launch_browser.ts';
 import { startCache } from './cache_process.ts';
 import type { CacheProgram } from './cache_process.ts';
 import { MEDIA_TOKEN, openRealStream } from './real_stream.ts';
@@ -40,19 +39,19 @@ describe('a real browser', () => {
   let browser: Browser;
 
   beforeAll(async () => {
-    const [opened, source, executablePath] = await Promise.all([
+    const [opened, source] = await Promise.all([
       Stage.open(['show'], { HW_MEDIA_TOKEN: MEDIA_TOKEN }),
       makeTestSource({ rate: 15, gopSeconds: 2 }),
-      findOnPath(['chromium', 'chromium-browser', 'google-chrome']),
     ]);
     stage = opened;
     await stage.publish('show', { source });
-    await eventually('the stream is live', async () => (await fetch(`${stage.origin}/show/live.m3u8`)).status === 200);
+    await eventually(
+      'the stream is live',
+      20_000,
+      async () => (await fetch(`${stage.origin}/show/live.m3u8`)).status === 200,
+    );
     stream = await openRealStream(stage.machine, 'show');
-    browser = await chromium.launch({
-      executablePath,
-      args: ['--no-sandbox', '--disable-background-networking', '--autoplay-policy=no-user-gesture-required'],
-    });
+    browser = await launchBrowser();
   });
   afterAll(async () => {
     await browser?.close();
@@ -102,7 +101,7 @@ describe('a real browser', () => {
       expect(await watchFrom(edge.url)).toEqual(PLAYED);
       if (edge.metricsPort === undefined) return;
       // What the player said of itself on the way (CMCD).
-      await eventually('the viewer is measured', async () =>
+      await eventually('the viewer is measured', 20_000, async () =>
         /^headwater_viewer_startup_seconds_count\{stream="show"\} 1$/m.test(await metricsOf(edge)),
       );
       const metrics = await metricsOf(edge);
@@ -126,7 +125,7 @@ describe('a real browser', () => {
       expect(await watchFrom(cache.url)).toEqual(PLAYED);
       // The same stream with a token that its playlists hand on.
       stream.playback = 'signed';
-      await eventually('it is shut', async () => (await fetch(`${cache.url}/show/status.json`)).status === 401);
+      await eventually('it is shut', 20_000, async () => (await fetch(`${cache.url}/show/status.json`)).status === 401);
       expect(await watchFrom(cache.url, `?token=${await stream.token()}`)).toEqual(PLAYED);
     } finally {
       stream.playback = 'public';

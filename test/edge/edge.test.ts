@@ -3,7 +3,8 @@
  */
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually, startEdgeBench, startSuccessor } from './edge_bench.ts';
+import { eventually } from '../one_machine/eventually.ts';
+import { startEdgeBench, startSuccessor } from './edge_bench.ts';
 import type { EdgeBench } from './edge_bench.ts';
 import type { Runtime } from './edge_process.ts';
 import { LiveFixture, RENDITION, recordOf } from './live_fixture.ts';
@@ -117,7 +118,7 @@ describe.each<Runtime>(['node', 'deno', 'worker'])('the edge on %s', (runtime) =
       bench.get(`${PLAYLIST}?_HLS_msn=${msn}&_HLS_part=${parts}`),
       bench.get(media(`${msn}.${parts}.m4s`)),
     ]);
-    await eventually('both wait', () => bench.fixture.waiting === 2);
+    await eventually('both wait', 20_000, () => bench.fixture.waiting === 2);
     bench.fixture.advance();
     const [playlist, part] = await waiting;
     expect([playlist.status, playlist.headers.get('cache-control')]).toEqual([200, 'public, max-age=12']);
@@ -128,7 +129,7 @@ describe.each<Runtime>(['node', 'deno', 'worker'])('the edge on %s', (runtime) =
   it('carries on while the registry is down, follows a failover, and never goes back', async () => {
     bench.resolver.mode = 'down';
     const { asked } = bench.resolver;
-    await eventually('the registry is missed', async () => {
+    await eventually('the registry is missed', 20_000, async () => {
       expect((await bench.get(PLAYLIST)).status).toBe(200);
       return bench.resolver.asked > asked + 1;
     });
@@ -139,13 +140,13 @@ describe.each<Runtime>(['node', 'deno', 'worker'])('the edge on %s', (runtime) =
       ...moved,
       previous: [{ epoch: bench.fixture.epoch, address: { private: bench.origin.url } }],
     });
-    await eventually('the new epoch is seen', async () =>
+    await eventually('the new epoch is seen', 20_000, async () =>
       (await (await bench.get(PLAYLIST)).text()).includes(`/${successor.fixture.epoch}/`),
     );
     expect((await bench.get(media('102.m4s'))).status).toBe(200);
     bench.resolver.records.set('demo', recordOf(bench.fixture, bench.origin.url));
     const before = bench.resolver.asked;
-    await eventually('the older record is read', async () => {
+    await eventually('the older record is read', 20_000, async () => {
       expect(await (await bench.get(PLAYLIST)).text()).toContain(`/${successor.fixture.epoch}/`);
       return bench.resolver.asked > before + 1;
     });
@@ -159,7 +160,7 @@ describe.each<Runtime>(['node', 'deno', 'worker'])('the edge on %s', (runtime) =
       expect(await playlist.text()).not.toContain('ENDLIST');
     }
     bench.resolver.records.set('demo', { ...moved, state: 'ended' });
-    await eventually('the session is closed', async () =>
+    await eventually('the session is closed', 20_000, async () =>
       (await (await bench.get(PLAYLIST)).text()).includes('#EXT-X-ENDLIST'),
     );
   });

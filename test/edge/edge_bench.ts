@@ -57,14 +57,3 @@ export async function startSuccessor(bench: EdgeBench): Promise<{ fixture: LiveF
   });
   return { fixture, origin: await startOrigin([fixture], { mediaToken: MEDIA_TOKEN }) };
 }
-
-/** Tries until `holds`, for what another process does in its own time. */
-export async function eventually(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  const endMs = performance.now() + 20_000;
-  while (!(await holds())) {
-    if (performance.now() > endMs) throw new Error(`never happened: ${what}`);
-    await new Promise((resolve) => {
-      setTimeout(resolve, 50);
-    });
-  }
-}

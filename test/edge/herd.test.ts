@@ -3,7 +3,8 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { reportFault } from '../faults/fault_report.ts';
-import { eventually, startEdgeBench } from './edge_bench.ts';
+import { eventually } from '../one_machine/eventually.ts';
+import { startEdgeBench } from './edge_bench.ts';
 import type { EdgeBench } from './edge_bench.ts';
 import { RENDITION } from './live_fixture.ts';
 import { Poller } from './poller.ts';
@@ -63,7 +64,7 @@ describe('a herd of viewers on Node', () => {
         const part = await bench.get(media(`${msn}.${parts}.m4s`));
         return [playlist.status, part.status, (await part.arrayBuffer()).byteLength];
       });
-      await eventually('the herd waits', () => bench.fixture.waiting === 1);
+      await eventually('the herd waits', 20_000, () => bench.fixture.waiting === 1);
       bench.fixture.advance();
       for (const viewer of await Promise.all(waiting)) expect(viewer).toEqual([200, 200, PART_BYTES]);
       expect(callsTo(`playlist {"skip":false,"msn":${msn},"part":${parts}}`)).toBe(1);

@@ -2,10 +2,9 @@
  * The watch page in a real browser on the real server: it plays by itself, waits for what is not there yet, and the
  * clock of its picture hardly stands still when an FFmpeg dies or a publisher is away.
  */
-import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { findOnPath } from '../watch/find_on_path.ts';
+import { launchBrowser } from '../watch/launch_browser.ts';
 import { eventually } from './eventually.ts';
 import type { PacedPublisher } from './paced_publisher.ts';
 import { Stage } from './stage.ts';
@@ -37,12 +36,7 @@ beforeAll(async () => {
   [stage, source, browser] = await Promise.all([
     Stage.open(['show'], { HW_GOODBYE_WINDOW: '1' }),
     makeTestSource({ rate: 15, gopSeconds: 2 }),
-    findOnPath(['chromium', 'chromium-browser', 'google-chrome']).then((executablePath) =>
-      chromium.launch({
-        executablePath,
-        args: ['--no-sandbox', '--disable-background-networking', '--autoplay-policy=no-user-gesture-required'],
-      }),
-    ),
+    launchBrowser(),
   ]);
   page = await browser.newPage();
   page.setDefaultTimeout(PATIENCE_MS);

@@ -4,8 +4,8 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { chromium } from 'playwright-core';
 import type { Page } from 'playwright-core';
+import { launchBrowser } from '../watch/launch_browser.ts';
 
 export const PLAYERS = ['hls.js', 'shaka', 'video.js', 'native'] as const;
 export type PlayerName = (typeof PLAYERS)[number];
@@ -55,10 +55,7 @@ export async function openPlayer(player: PlayerName, url: string): Promise<Playe
     response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html').end(isScript ? code : html);
   });
   await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve));
-  const browser = await chromium.launch({
-    executablePath: process.env['HW_TEST_CHROMIUM'] ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-background-networking', '--autoplay-policy=no-user-gesture-required'],
-  });
+  const browser = await launchBrowser();
   const page = await browser.newPage();
   await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`);
   return {

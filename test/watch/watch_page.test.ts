@@ -5,12 +5,11 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type Hls from 'hls.js';
 import { Hono } from 'hono';
-import { chromium } from 'playwright-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { loadWatchAssets } from '../../origin-edge/entry/watch_assets.ts';
 import { watchRoutes } from '../../origin-edge/src/watch/watch_routes.ts';
-import { findOnPath } from './find_on_path.ts';
+import { launchBrowser } from './launch_browser.ts';
 import { LiveFixture, serveFixture } from './live_fixture.ts';
 import type { FixtureServer } from './live_fixture.ts';
 
@@ -50,10 +49,7 @@ beforeAll(async () => {
   watchRoutes(app, { assets: await loadWatchAssets() });
   live = await LiveFixture.make();
   server = await serveFixture(live, (request) => app.fetch(request));
-  browser = await chromium.launch({
-    executablePath: await findOnPath(['chromium', 'chromium-browser', 'google-chrome']),
-    args: ['--no-sandbox', '--disable-background-networking', '--autoplay-policy=no-user-gesture-required'],
-  });
+  browser = await launchBrowser();
   axeSource = await readFile(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 });
 
