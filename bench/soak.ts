@@ -15,12 +15,15 @@ import { startBalancer } from '../test/faults/balancer.ts';
 import { RetryingPublisher } from '../test/fleet/retrying_publisher.ts';
 import { Fleet, keyOf } from '../test/fleet/fleet.ts';
 import { CheckingViewer } from '../test/one_machine/checking_viewer.ts';
+import { eventually } from '../test/one_machine/eventually.ts';
 import { makeTestSource } from '../test/one_machine/test_source.ts';
 import { recordedSessions } from '../test/recording/stored_recording.ts';
 
 const seconds = Number(process.argv[2] ?? 7200);
 const seed = Number(process.argv[3] ?? 1);
 const STREAMS = Array.from({ length: 6 }, (_, index) => `soak-${index}`);
+/** Shows that run at any time, at least. */
+const FEWEST = 2;
 /** Time between two faults, ms. */
 const PAUSE_MS = 12_000;
 /** A session that nobody could end is ended by the reaper, past its reconnect window. */
@@ -81,8 +84,18 @@ const lostEpochs = new Set<string>();
 let lostWithServer = 0;
 const counts: Record<string, number> = {};
 
-function begin(streamId: string): void {
+/** Watched from the moment on at which it is live: before that the stream shows the end of its last show. */
+async function begin(streamId: string): Promise<void> {
   const publisher = new RetryingPublisher({ ports: [balancer.port], key: keyOf(streamId), source });
+  await publisher.publishing;
+  const isLive = async (): Promise<boolean> => {
+    const [status, playlist] = await Promise.all([
+      fleet.status(streamId),
+      fetch(`${fleet.origin}/${streamId}/180p/index.m3u8`).then(async (reply) => reply.text()),
+    ]);
+    return status?.state === 'live' && playlist.startsWith('#EXTM3U') && !playlist.includes('#EXT-X-ENDLIST');
+  };
+  await eventually(`${streamId} is live`, 60_000, isLive);
   const viewer = CheckingViewer.follow({
     origin: fleet.origin,
     streamId,
@@ -95,6 +108,7 @@ function begin(streamId: string): void {
 
 async function finish(streamId: string, show: Show): Promise<void> {
   shows.delete(streamId);
+  if (show.viewer.ended) violations.push(`${streamId}: its viewer was told of an end while it was published`);
   await Promise.race([show.publisher.sayGoodbye(), sleep(3000)]);
   await show.viewer.stop();
   for (const line of show.viewer.violations) {
@@ -116,11 +130,11 @@ const FAULTS: Readonly<Record<string, () => Promise<void>>> = {
   },
   'show ends': async () => {
     const chosen = pick([...shows]);
-    if (chosen !== undefined) await finish(...chosen);
+    if (chosen !== undefined && shows.size > FEWEST) await finish(...chosen);
   },
   'show begins': async () => {
     const idle = pick(STREAMS.filter((streamId) => !shows.has(streamId)));
-    if (idle !== undefined) begin(idle);
+    if (idle !== undefined) await begin(idle);
   },
   'FFmpeg is killed': async () => {
     const server = pick(alive);
@@ -152,7 +166,7 @@ const FAULTS: Readonly<Record<string, () => Promise<void>>> = {
   },
 };
 
-for (const streamId of STREAMS.slice(0, 4)) begin(streamId);
+await Promise.all(STREAMS.slice(0, 4).map(begin));
 const memory: number[] = [];
 const endsAtMs = Date.now() + seconds * 1000;
 let saidAtMs = 0;

@@ -73,6 +73,17 @@ describe('a plain reload', () => {
     expect(response.headers.get('cache-control')).toBe('public, max-age=1');
   });
 
+  it('lists no parts once its server is gone, which took them with it', async () => {
+    const edge = scriptedEdge();
+    const text = '#EXTM3U\n#EXT-X-PART:DURATION=1,URI="10.0.m4s"\n10.m4s\n#EXT-X-ENDLIST\n';
+    edge.upstream = async () => Promise.resolve(playlistReply(text, { state: 'ended' }));
+    edge.registry = async () => Promise.resolve(record({ state: 'ended' }));
+    expect(await (await edge.get(PLAYLIST)).text()).toBe(text);
+    edge.upstream = async () => Promise.resolve(reply(404));
+    await edge.clock.advance(130_000);
+    expect(await (await edge.get(PLAYLIST)).text()).toBe('#EXTM3U\n10.m4s\n#EXT-X-ENDLIST\n');
+  });
+
   it('is 404 when the session has been over for ten minutes and nobody knows it', async () => {
     const edge = await warmEdge();
     edge.registry = async () => Promise.resolve(undefined);

@@ -167,7 +167,6 @@ export class PlaylistLoader {
       this.#lastKnown.delete(key);
       return undefined;
     }
-    if (last.state === 'ended') return this.#still(path);
     this.#options.counters.lastKnownPlaylists += 1;
     const body = bytesOf(endPlaylist(new TextDecoder().decode(last.body)));
     const etag = last.etag === undefined ? undefined : `${last.etag.slice(0, -1)}-end"`;
