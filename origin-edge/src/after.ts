@@ -16,13 +16,14 @@ export async function sleep(after: After, delayMs: number): Promise<void> {
   });
 }
 
-/** Resolves when `work` does, or after `delayMs`; leaves no timer behind. `work` must not reject. */
+/** Resolves when `work` is done or has failed, which is for others to look at, or after `delayMs`; leaves no timer behind. */
 export async function waitAtMost(after: After, delayMs: number, work: Promise<void>): Promise<void> {
   await new Promise<void>((resolve) => {
     const cancel = after(delayMs, resolve);
-    void work.then(() => {
+    const end = (): void => {
       cancel();
-      return resolve();
-    });
+      resolve();
+    };
+    void work.then(end, end);
   });
 }

@@ -103,8 +103,11 @@ export class EdgeObjects {
         const record = await lookup.find(path.streamId).catch(() => undefined);
         const live = async () => {
           const object = await media.media(path, playlists.targetDuration({ ...path, kind: 'media' }));
+          if (object.status !== 200 || record === undefined) return object;
           // What this edge keeps of a signed session stays signed, whatever the stream's next session is.
-          return object.status === 200 && record !== undefined ? object.under(record.playback) : object;
+          const own =
+            path.epoch < record.startedAtMs ? recordings?.policy(path).catch(() => 'signed' as const) : undefined;
+          return object.under((await own) ?? record.playback);
         };
         return recordings === undefined || path.kind === 'part' ? live() : recordings.media(path, record, live);
       }

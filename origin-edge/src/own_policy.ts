@@ -28,7 +28,8 @@ export async function ownPolicy(
         () => 'unavailable',
       );
     case 'init':
-    case 'segment': {
+    case 'segment':
+    case 'part': {
       // The stream's policy is that of its present session: what is from before may have been for all, or for few.
       const record = await lookup.find(path.streamId).catch(() => undefined);
       if (record !== undefined && path.epoch >= record.startedAtMs) return undefined;

@@ -183,7 +183,7 @@ export class RecordingObjects {
     if (path.kind === 'vod-multivariant' || path.kind === 'vod-media') {
       return this.catalog.policy(path.streamId, path.sessionId);
     }
-    if (path.kind === 'init' || path.kind === 'segment') {
+    if (path.kind === 'init' || path.kind === 'segment' || path.kind === 'part') {
       return (await this.catalog.epoch(path.streamId, path.epoch))?.playback;
     }
     return undefined;

@@ -396,3 +396,27 @@ describe('media of a recording', () => {
     ).toBe('demo/5/720p/10.m4s');
   });
 });
+
+describe('media of a signed session that its server still has, while the next session is public', () => {
+  function betweenSessions() {
+    const edge = recordedEdge(signed);
+    edge.record(both(5, list(10)));
+    edge.registry = async () => Promise.resolve(record({ epochNumber: 9, startedAtMs: 9 }));
+    edge.upstream = async () => Promise.resolve(reply(200, 'media of the signed session'));
+    return edge;
+  }
+
+  it.each(['11.m4s', '10.0.m4s', '11.2.m4s'])('%s wants a token, also once somebody had it by one', async (name) => {
+    const edge = betweenSessions();
+    const path = `/demo/5/720p/${name}`;
+    expect((await edge.get(path)).status).toBe(401);
+    expect(await textOf(edge.get(`${path}?token=${TOKEN}`))).toBe('media of the signed session');
+    expect((await edge.get(path)).status).toBe(401);
+  });
+
+  it('is shut when the store cannot say whose it is', async () => {
+    const edge = betweenSessions();
+    edge.source.failure = new Error('away');
+    expect((await edge.get('/demo/5/720p/11.2.m4s')).status).toBe(503);
+  });
+});
