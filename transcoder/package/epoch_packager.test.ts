@@ -1,107 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Epoch, RenditionName, StreamId } from '../../contracts/ids.ts';
-import type { EncodePlan } from '../encode/encode_plan.ts';
-import { EpochPackager } from './epoch_packager.ts';
-import type { EpochPackagerOptions, PackageError, RenditionTracks } from './epoch_packager.ts';
-import { BoxError, findBox, listBoxes } from './boxes.ts';
-import { SegmentWindow } from './segment_window.ts';
-import type { PublishedSegment } from './segment_window.ts';
+import { BoxError, listBoxes } from './boxes.ts';
 import { StreamWindowView } from './stream_window_view.ts';
-import { audioFragment, audioInit, pictures, sounds, videoFragment, videoInit } from './testing/synthetic_track.ts';
-import type { WindowSegment } from './window_segment.ts';
-
-const LOW = '360p' as RenditionName;
-const HIGH = '720p' as RenditionName;
-const EPOCH = 1000 as Epoch;
-
-function makePlan(options: Partial<EncodePlan> = {}, names: readonly RenditionName[] = [LOW, HIGH]): EncodePlan {
-  return {
-    renditions: names.map((name) => ({
-      name,
-      mode: 'encode',
-      videoBitrate: 800_000,
-      maxRate: 800_000,
-      bufferSize: 800_000,
-      audioBitrate: name === LOW ? 96_000 : 128_000,
-    })),
-    followsSource: false,
-    gopFrames: 60,
-    partFrames: 15,
-    audioBitrates: [96_000, 128_000],
-    hasAudio: true,
-    ...options,
-  };
-}
-
-interface Setting {
-  readonly window: SegmentWindow;
-  readonly packager: EpochPackager;
-  readonly segments: PublishedSegment[];
-  readonly errors: PackageError[];
-  readonly tracks: (readonly RenditionTracks[])[];
-}
-
-function setUp(plan: EncodePlan, options: Partial<EpochPackagerOptions> = {}): Setting {
-  const window = new SegmentWindow({
-    streamId: 'demo' as StreamId,
-    renditions: [LOW, HIGH],
-    targetDuration: 2,
-    partTarget: 0.5,
-    carryOn: { nextMsn: 100, discontinuitySequence: 0, programDateTimeEndMs: 0 },
-    resumed: false,
-  });
-  const segments: PublishedSegment[] = [];
-  window.onSegment((segment) => segments.push(segment));
-  const errors: PackageError[] = [];
-  const tracks: (readonly RenditionTracks[])[] = [];
-  const packager = new EpochPackager({
-    epoch: EPOCH,
-    plan,
-    window,
-    anchor: { mediaSeconds: 10, programDateTimeMs: 1_000_000 },
-    segmentSeconds: 2,
-    onTracks: (found) => tracks.push(found),
-    onError: (error) => errors.push(error),
-    ...options,
-  });
-  return { window, packager, segments, errors, tracks };
-}
-
-/** Half a second of pictures as one chunk; `index` counts from the epoch's start at 10 s. */
-function halfSecond(index: number): Buffer {
-  const gop = index % 4 === 0 ? 60 : 0;
-  return videoFragment(pictures({ from: 900_000 + index * 45_000, count: 15, gop }));
-}
-
-/** `count` frames of sound from the epoch's start on, as one chunk. */
-function soundFrom(frame: number, count: number): Buffer {
-  return audioFragment(sounds(480_000 + frame * 1024, count));
-}
-
-function start(packager: EpochPackager): void {
-  for (const index of [0, 1]) {
-    packager.video(index, videoInit(index === 0 ? 640 : 1280, index === 0 ? 360 : 720));
-    packager.audio(index, audioInit());
-  }
-}
-
-function listed(window: SegmentWindow, rendition: RenditionName): readonly WindowSegment[] {
-  return window.track(rendition)?.listed() ?? [];
-}
-
-/** Track ids and sample counts of a part. */
-function contents(part: Buffer): number[][] {
-  const moof = listBoxes(part, 0, part.length)[0];
-  if (moof === undefined) return [];
-  return listBoxes(part, moof.body, moof.end)
-    .filter((child) => child.type === 'traf')
-    .map((traf) => {
-      const tfhd = findBox(part, traf, 'tfhd')?.body ?? 0;
-      const trun = findBox(part, traf, 'trun')?.body ?? 0;
-      return [part.readUInt32BE(tfhd + 4), part.readUInt32BE(trun + 4)];
-    });
-}
+import {
+  EPOCH,
+  HIGH,
+  LOW,
+  contents,
+  halfSecond,
+  listed,
+  makePlan,
+  setUp,
+  soundFrom,
+  start,
+} from './testing/packager_setting.ts';
+import { audioInit, pictures, videoFragment, videoInit } from './testing/synthetic_track.ts';
 
 describe('EpochPackager', () => {
   test('joins pictures and sound into parts, and tells the shape once all headers are known', () => {
@@ -264,110 +177,6 @@ describe('EpochPackager', () => {
 function soundFromStart(): Buffer {
   return Buffer.concat([audioInit(), soundFrom(0, 300)]);
 }
-
-/** @param filled the rendition had to fill the end of segment 101 */
-function heldSegments(filled: boolean): unknown[] {
-  return [
-    { msn: 100, seconds: 2, hold: false, complete: true, programDateTimeMs: 1_000_000 },
-    { msn: 101, seconds: 1, hold: filled, complete: true, programDateTimeMs: 1_002_000 },
-    { msn: 102, seconds: 2, hold: true, complete: true, programDateTimeMs: 1_003_000 },
-    { msn: 103, seconds: 2, hold: true, complete: true, programDateTimeMs: 1_005_000 },
-    { msn: 104, seconds: 0.5, hold: true, complete: false, programDateTimeMs: 1_007_000 },
-  ];
-}
-
-describe('hold', () => {
-  test('repeats the last key frame in whole segments, the renditions first brought to one time', () => {
-    const { window, packager, segments } = setUp(makePlan());
-    expect(packager.hold(0.5)).toBe(false);
-    const second = setUp(makePlan());
-    start(second.packager);
-    for (const index of [0, 1]) second.packager.audio(index, soundFrom(0, 300));
-    // 360p has three seconds and its last part cut short, 720p two and a half seconds.
-    for (let half = 0; half < 6; half += 1) second.packager.video(0, halfSecond(half));
-    for (let half = 0; half < 3; half += 1) second.packager.video(1, halfSecond(half));
-    for (let half = 0; half < 9; half += 1) expect(second.packager.hold(0.5)).toBe(true);
-    const shape = (rendition: RenditionName): unknown =>
-      listed(second.window, rendition).map(({ msn, duration, hold, complete, programDateTimeMs }) => ({
-        msn,
-        seconds: duration / 90_000,
-        hold,
-        complete,
-        programDateTimeMs,
-      }));
-    expect(shape(LOW)).toEqual(heldSegments(false));
-    // 720p filled what it lacked of segment 101 with its own standing picture.
-    expect(shape(HIGH)).toEqual(heldSegments(true));
-    const parts = listed(second.window, HIGH)[2]?.parts ?? [];
-    expect(parts).toHaveLength(4);
-    for (const { independent, data } of parts) {
-      expect(independent).toBe(true);
-      expect(contents(data)[0]).toEqual([1, 1]);
-      expect([23, 24]).toContain(contents(data)[1]?.[1]);
-    }
-    expect(segments).toEqual([]);
-    expect(window.nextMsn).toBe(100);
-  });
-
-  test('is over when the epoch is', () => {
-    const { window, packager } = setUp(makePlan());
-    start(packager);
-    packager.video(0, halfSecond(0));
-    expect(packager.hold(0.5)).toBe(true);
-    window.startEpoch(2000 as Epoch, { mediaSeconds: 10, programDateTimeMs: 2_000_000 });
-    expect(packager.hold(0.5)).toBe(false);
-    expect(listed(window, LOW).map(({ msn, gap }) => [msn, gap])).toEqual([
-      [100, false],
-      [101, false],
-    ]);
-    expect(listed(window, HIGH).map(({ msn, gap }) => [msn, gap])).toEqual([
-      [100, true],
-      [101, true],
-    ]);
-  });
-});
-
-describe('sound alone', () => {
-  const AUDIO_PLAN: EncodePlan = {
-    ...makePlan({ audioBitrates: [96_000] }),
-    renditions: [LOW].map((name) => ({
-      name,
-      mode: 'audio',
-      videoBitrate: 0,
-      maxRate: 0,
-      bufferSize: 0,
-      audioBitrate: 96_000,
-    })),
-  };
-
-  test('is cut by frames, every part independent, and held with silence', () => {
-    const { window, packager, tracks } = setUp(AUDIO_PLAN);
-    expect(tracks).toEqual([[{ name: LOW, codecs: 'mp4a.40.2' }]]);
-    packager.audio(0, audioInit());
-    packager.audio(0, soundFrom(0, 200));
-    packager.finish();
-    const shape = listed(window, LOW).map(({ msn, parts, complete }) => [
-      msn,
-      complete,
-      parts.map(({ data }) => contents(data)),
-    ]);
-    const part = [[2, 23]];
-    expect(shape).toEqual([
-      [100, true, [part, part, part, part]],
-      [101, true, [part, part, part, part]],
-      [102, true, [[[2, 16]]]],
-    ]);
-    for (let half = 0; half < 5; half += 1) expect(packager.hold(0.5)).toBe(true);
-    const held = listed(window, LOW).slice(3);
-    expect(held.map(({ msn, complete, hold }) => [msn, complete, hold])).toEqual([
-      [103, true, true],
-      [104, false, true],
-    ]);
-    const seconds = held[0] === undefined ? 0 : held[0].duration / 90_000;
-    expect(Math.abs(seconds - 2)).toBeLessThan(0.25);
-    for (const { duration } of held.flatMap(({ parts }) => parts)) expect(duration).toBeLessThanOrEqual(45_180);
-  });
-});
 
 test('property: whatever the order of the pipes, MSNs rise by one and the renditions have the same boundaries', () => {
   const order = fc.array(

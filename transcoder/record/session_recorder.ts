@@ -152,7 +152,8 @@ export class SessionRecorder implements SessionCompanion {
       ledger.gap(rendition, entry);
       return;
     }
-    const init = inits.get(rendition) ?? this.#storeInit(epoch, rendition);
+    const known = inits.get(rendition);
+    const init = known === undefined || known.outcome === 'lost' ? this.#storeInit(epoch, rendition) : known;
     if (init !== undefined) inits.set(rendition, init);
     const { streamId, sessionId, queue } = this.#options;
     const sha256 = sha256Of(segment.data);

@@ -177,6 +177,21 @@ describe('with a store that fails', () => {
     expect(store.keys()).toEqual(['2.m4s']);
     expect(queue.waiting).toBe(0);
   });
+
+  it('what needs something that is lost is lost with it, and nobody waits for it', async () => {
+    const queue = queueOf();
+    store.script = () => 'fail';
+    const init = queue.add(upload('init.mp4'));
+    const segment = queue.add(upload('1.m4s', 10, { needs: init }));
+    const tail = queue.add(upload('tail', 10, { needs: segment, urgent: true, essential: true }));
+    await clock.pass(30_000);
+    onDisk.delete('init.mp4');
+    store.script = () => 'ok';
+    await clock.pass(10_000);
+    const later = queue.add(upload('2.m4s', 10, { needs: init }));
+    expect([init, segment, tail, later].map(({ outcome }) => outcome)).toEqual(['lost', 'lost', 'lost', 'lost']);
+    expect([queue.waiting, queue.memoryBytes, onDisk.size]).toEqual([0, 0, 0]);
+  });
 });
 
 describe('at the end of the program', () => {

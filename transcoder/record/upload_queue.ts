@@ -99,7 +99,7 @@ export class UploadQueue {
       return item;
     }
     const hasRoom = this.#memoryBytes + item.memoryBytes <= this.#options.maxMemoryBytes;
-    if (!hasRoom && upload.essential !== true) {
+    if ((!hasRoom && upload.essential !== true) || upload.needs?.outcome === 'lost') {
       this.counters.lost += 1;
       this.counters.lostBytes += upload.bytes;
       item.settle('lost');
@@ -218,11 +218,22 @@ export class UploadQueue {
       this.counters.lostBytes += item.upload.bytes;
     }
     item.settle(outcome);
+    if (outcome === 'lost') this.#loseWhatNeeds(item);
     const { disk } = item;
     if (disk === undefined) return;
     disk.remove().catch((error: unknown) => {
       this.#options.logger.warn({ err: error, key: item.upload.key }, 'a spilled file could not be removed');
     });
+  }
+
+  /** It would wait for ever, and a session's end for it. */
+  #loseWhatNeeds(lost: QueuedUpload): void {
+    for (const line of [this.#urgent, this.#line]) {
+      for (const item of line.filter(({ upload }) => upload.needs === lost)) {
+        line.splice(line.indexOf(item), 1);
+        this.#settle(item, 'lost');
+      }
+    }
   }
 
   async #spillWhatIsDue(): Promise<void> {
