@@ -10,32 +10,7 @@ import { describe, expect, it } from 'vitest';
 import { startEncoder } from '../../transcoder/encode/encoder.ts';
 import type { Encoder, EncoderExit } from '../../transcoder/encode/encoder.ts';
 import { probeFfmpeg } from '../../transcoder/encode/ffmpeg_probe.ts';
-import { deriveLadder } from '../../transcoder/encode/ladder.ts';
-import { DEFAULT_LADDER } from '../../transcoder/encode/ladder_rungs.ts';
-import { describeTags, makeSource } from './encode_source.ts';
-
-const TAGS = makeSource([
-  '-f',
-  'lavfi',
-  '-i',
-  'testsrc2=s=320x240:r=30:d=2',
-  '-c:v',
-  'libx264',
-  '-preset',
-  'ultrafast',
-  '-tune',
-  'zerolatency',
-  '-pix_fmt',
-  'yuv420p',
-  '-g',
-  '60',
-]);
-const PLAN = deriveLadder(describeTags(TAGS), {
-  rungs: DEFAULT_LADDER,
-  top: 'encode',
-  segmentSeconds: 2,
-  partSeconds: 0.5,
-});
+import { PLAN, TAGS } from './plain_source.ts';
 
 interface Running {
   readonly encoder: Encoder;

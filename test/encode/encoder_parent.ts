@@ -5,36 +5,12 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startEncoder } from '../../transcoder/encode/encoder.ts';
-import { deriveLadder } from '../../transcoder/encode/ladder.ts';
-import { DEFAULT_LADDER } from '../../transcoder/encode/ladder_rungs.ts';
-import { describeTags, makeSource } from './encode_source.ts';
+import { PLAN, TAGS } from './plain_source.ts';
 
-const tags = makeSource([
-  '-f',
-  'lavfi',
-  '-i',
-  'testsrc2=s=320x240:r=30:d=2',
-  '-c:v',
-  'libx264',
-  '-preset',
-  'ultrafast',
-  '-tune',
-  'zerolatency',
-  '-pix_fmt',
-  'yuv420p',
-  '-g',
-  '60',
-]);
-const plan = deriveLadder(describeTags(tags), {
-  rungs: DEFAULT_LADDER,
-  top: 'encode',
-  segmentSeconds: 2,
-  partSeconds: 0.5,
-});
 let told = false;
 const encoder = startEncoder({
   ffmpeg: 'ffmpeg',
-  plan,
+  plan: PLAN,
   monotonicMs: () => performance.now(),
   outputs: {
     onVideo: () => {
@@ -47,6 +23,6 @@ const encoder = startEncoder({
   },
 });
 for (let round = 0; ; round += 1) {
-  for (const tag of tags) encoder.write({ ...tag, timestampMs: tag.timestampMs + round * 2000 });
+  for (const tag of TAGS) encoder.write({ ...tag, timestampMs: tag.timestampMs + round * 2000 });
   await delay(1000);
 }
