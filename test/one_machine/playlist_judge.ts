@@ -198,8 +198,9 @@ export class PlaylistJudge {
 
   #judgePair(before: SeenSegment, segment: SeenSegment): void {
     const otherMap = before.map !== segment.map && before.map !== '' && segment.map !== '';
-    // A gap has nothing to initialize; its DISCONTINUITY keeps step with the other renditions.
-    if (otherMap !== segment.discontinuity && !(segment.gap && segment.discontinuity)) {
+    // A gap has nothing to initialize; the DISCONTINUITY before and after it keeps step with the other renditions.
+    const besideGap = segment.discontinuity && (segment.gap || before.gap);
+    if (otherMap !== segment.discontinuity && !besideGap) {
       this.#broken(`MSN ${segment.msn}: DISCONTINUITY is ${segment.discontinuity}, another EXT-X-MAP is ${otherMap}`);
     }
     const endMs = before.programDateTimeMs + (before.duration ?? 0) * 1000;
