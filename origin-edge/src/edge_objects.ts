@@ -19,7 +19,7 @@ import type { StreamLookup } from './stream_lookup.ts';
 
 export interface EdgeObjectsOptions {
   readonly cache: ObjectCache;
-  readonly lookup: Pick<StreamLookup, 'find'>;
+  readonly lookup: Pick<StreamLookup, 'find' | 'policyBefore'>;
   readonly playlists: PlaylistLoader;
   readonly media: MediaLoader;
   /** Undefined: this edge has not been given a store. */
@@ -105,9 +105,11 @@ export class EdgeObjects {
           const object = await media.media(path, playlists.targetDuration({ ...path, kind: 'media' }));
           if (object.status !== 200 || record === undefined) return object;
           // What this edge keeps of a signed session stays signed, whatever the stream's next session is.
+          if (path.epoch >= record.startedAtMs) return object.under(record.playback);
           const own =
-            path.epoch < record.startedAtMs ? recordings?.policy(path).catch(() => 'signed' as const) : undefined;
-          return object.under((await own) ?? record.playback);
+            lookup.policyBefore(path.streamId, path.epoch) ??
+            (await recordings?.policy(path).catch(() => 'signed' as const));
+          return object.under(own ?? record.playback);
         };
         return recordings === undefined || path.kind === 'part' ? live() : recordings.media(path, record, live);
       }

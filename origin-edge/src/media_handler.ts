@@ -27,7 +27,7 @@ import type { ViewerReports } from './viewer_reports.ts';
 import { preflight, problem, wrongMethod } from './viewer_headers.ts';
 
 export interface MediaHandlerParts {
-  readonly lookup: Pick<StreamLookup, 'policy' | 'find'>;
+  readonly lookup: Pick<StreamLookup, 'policy' | 'policyBefore' | 'find'>;
   readonly objects: Pick<EdgeObjects, 'peek' | 'load'>;
   /** Undefined: this edge has not been given a store. */
   readonly recordings: Pick<RecordingObjects, 'policy' | 'newestPolicy'> | undefined;

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { parseSessionId } from '../../contracts/ids.ts';
 import { carryToken } from './carry_token.ts';
 import { playlistReply, record, reply, scriptedEdge } from './testing/scripted_edge.ts';
 
 const PLAYLIST = '/demo/720p/index.m3u8';
 const MEDIA = '/demo/5/720p/7.m4s';
 const GOOD = 'good.good.good';
+const LATER = parseSessionId('01JBX0000000000000000000AB');
 
 function signedEdge() {
   const edge = scriptedEdge({
@@ -68,6 +70,20 @@ describe('a stream that is not public', () => {
     await edge.clock.advance(60_000);
     expect((await edge.get(MEDIA)).status).toBe(401);
   });
+});
+
+it('media of a signed session wants a token while its server holds it, though nothing is recorded and the next session is public', async () => {
+  const edge = signedEdge();
+  edge.registry = async () => Promise.resolve(record({ playback: 'signed', startedAtMs: 5 }));
+  await edge.get(`${PLAYLIST}?token=${GOOD}`);
+  edge.registry = async () => Promise.resolve(record({ epochNumber: 9, startedAtMs: 9, sessionId: LATER }));
+  await edge.clock.advance(2000);
+  for (const path of [MEDIA, '/demo/5/720p/8.1.m4s']) {
+    expect((await edge.get(path)).status).toBe(401);
+    expect((await edge.get(`${path}?token=${GOOD}`)).status).toBe(200);
+    expect((await edge.get(path)).status).toBe(401);
+  }
+  expect((await edge.get('/demo/9/720p/9.m4s')).status).toBe(200);
 });
 
 it('carryToken touches every URI and nothing else', () => {

@@ -26,6 +26,8 @@ interface Entry {
   record: StreamRecord | undefined;
   /** Of the last record that there was: a stream that is gone stays as private as it was. */
   policy: PlaybackPolicy | undefined;
+  /** Sessions before the present one, the newest last. */
+  earlier: readonly Pick<StreamRecord, 'startedAtMs' | 'playback'>[];
   highestEpoch: number;
   /** When the registry last said something, or failed to. */
   answeredAtMs: number;
@@ -46,6 +48,7 @@ const ABSENCE_BELIEVED_AFTER_MS = 30_000;
 /** How old an answer may be for `refresh`, ms. */
 export const REFRESH_MS = 200;
 const MAX_STREAMS = 10_000;
+const EARLIER_SESSIONS = 4;
 
 export class StreamLookup {
   readonly #options: StreamLookupOptions;
@@ -75,6 +78,15 @@ export class StreamLookup {
     return this.#known.get(streamId)?.policy;
   }
 
+  /**
+   * Who may watch what is from an earlier session, if this edge has known that session: its server holds its media for
+   * a while after the end, whatever the policy of the next one is.
+   */
+  policyBefore(streamId: StreamId, epoch: Epoch): PlaybackPolicy | undefined {
+    const entry = this.#known.get(streamId);
+    return entry?.earlier.findLast(({ startedAtMs }) => startedAtMs <= epoch)?.playback;
+  }
+
   /** A playlist was seen that has this epoch: no record below it is believed from now on. */
   sawEpoch(streamId: StreamId, epoch: Epoch): void {
     const entry = this.#known.get(streamId);
@@ -102,6 +114,7 @@ export class StreamLookup {
     const entry: Entry = {
       record: undefined,
       policy: undefined,
+      earlier: [],
       highestEpoch: 0,
       answeredAtMs: Number.NEGATIVE_INFINITY,
       presentAtMs: Number.NEGATIVE_INFINITY,
@@ -140,6 +153,10 @@ export class StreamLookup {
     }
     entry.presentAtMs = nowMs;
     if (record.epoch < entry.highestEpoch) return;
+    const before = entry.record;
+    if (before !== undefined && before.sessionId !== record.sessionId) {
+      entry.earlier = [...entry.earlier, before].slice(-EARLIER_SESSIONS);
+    }
     entry.record = record;
     entry.policy = record.playback;
     entry.highestEpoch = record.epoch;
