@@ -3,7 +3,7 @@
  * with the address of its Invoke endpoint and credentials that were made for this run.
  */
 import { mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as z from 'zod/mini';
 
 const controlPointSchema = z.strictObject({
@@ -15,14 +15,15 @@ const controlPointSchema = z.strictObject({
 
 export type ControlPoint = z.infer<typeof controlPointSchema>;
 
-function pathIn(dataDir: string): string {
-  return join(dataDir, 'control.json');
+/** Where it is, for messages too. */
+export function controlPath(dataDir: string): string {
+  return join(dataDir, 'run', 'control.json');
 }
 
 /** @returns takes the file away again, unless another program has put its own there. @throws what the system says */
 export async function writeControlFile(dataDir: string, point: ControlPoint): Promise<() => Promise<void>> {
-  const path = pathIn(dataDir);
-  await mkdir(dataDir, { recursive: true });
+  const path = controlPath(dataDir);
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.${process.pid}`;
   await writeFile(draft, `${JSON.stringify(point)}\n`, { mode: 0o600 });
   await rename(draft, path);
@@ -34,7 +35,7 @@ export async function writeControlFile(dataDir: string, point: ControlPoint): Pr
 
 /** Undefined: nothing runs with this data folder. @throws Error in one line when the file is not in its form */
 export async function readControlFile(dataDir: string): Promise<ControlPoint | undefined> {
-  const path = pathIn(dataDir);
+  const path = controlPath(dataDir);
   let text: string;
   try {
     text = await readFile(path, 'utf8');

@@ -14,7 +14,7 @@ import type { StreamRecord } from '../contracts/registry.ts';
 import { parsePayload } from '../contracts/schema.ts';
 import { SETTINGS, SETTING_NAMES } from '../contracts/setting_table.ts';
 import { readSettings, refuseUnknownSettings } from '../contracts/settings.ts';
-import { readControlFile } from './control_file.ts';
+import { controlPath, readControlFile } from './control_file.ts';
 import type { ControlPoint } from './control_file.ts';
 import { runDlq } from './hw_dlq.ts';
 import { readVodCommand, runVod } from './hw_vod.ts';
@@ -93,11 +93,11 @@ function clientFor(here: ControlPoint | undefined): LambdaClient {
 function explained(error: unknown, here: ControlPoint | undefined, dataDir: string): Error {
   const { message, code } = error as NodeJS.ErrnoException;
   if (here !== undefined && code === 'ECONNREFUSED') {
-    return new Error(`the server that wrote ${dataDir}/control.json has ended: start it again`, { cause: error });
+    return new Error(`the server that wrote ${controlPath(dataDir)} has ended: start it again`, { cause: error });
   }
   if (here === undefined && /region is missing/i.test(message)) {
     return new Error(
-      `no server runs here (there is no ${dataDir}/control.json), and no fleet is named: set HW_DATA_DIR, or AWS_REGION`,
+      `no server runs here (there is no ${controlPath(dataDir)}), and no fleet is named: set HW_DATA_DIR, or AWS_REGION`,
       { cause: error },
     );
   }

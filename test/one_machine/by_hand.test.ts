@@ -2,7 +2,7 @@
  * `npm run hw` beside the one-machine run: it finds the program by its data folder, with nothing set for AWS.
  */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,7 +30,7 @@ function hw(...args: readonly string[]): Promise<{ readonly code: unknown; reado
 
 test('lists what is live and ends it, without an AWS setting', { timeout: 120_000 }, async () => {
   const stage = await Stage.open(['show'], { HW_DATA_DIR: folder });
-  const path = join(folder, 'control.json');
+  const path = join(folder, 'run', 'control.json');
   try {
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     await stage.publish('show', { source: await makeTestSource() });
@@ -50,7 +50,7 @@ test('lists what is live and ends it, without an AWS setting', { timeout: 120_00
   }
   expect(await hw('streams')).toEqual({
     code: 1,
-    text: `no server runs here (there is no ${folder}/control.json), and no fleet is named: set HW_DATA_DIR, or AWS_REGION`,
+    text: `no server runs here (there is no ${folder}/run/control.json), and no fleet is named: set HW_DATA_DIR, or AWS_REGION`,
   });
 });
 
@@ -61,7 +61,8 @@ test.each([
   ],
   ['{', 'wanted what a running server writes there'],
 ])('says in one line what is wrong with %s', async (content, said) => {
-  await writeFile(join(folder, 'control.json'), content);
+  await mkdir(join(folder, 'run'), { recursive: true });
+  await writeFile(join(folder, 'run', 'control.json'), content);
   const { code, text } = await hw('streams');
   expect({ code, lines: text.split('\n').length }).toEqual({ code: 1, lines: 1 });
   expect(text).toContain(said);
