@@ -12,6 +12,7 @@ import type { TestSource } from '../one_machine/test_source.ts';
 import { openPlayer } from '../players/player_page.ts';
 import { RtmpRefused } from '../rtmp_publisher.ts';
 import { Fleet, keyOf } from './fleet.ts';
+import { withoutLostMedia } from './lost_media.ts';
 import { PictureWatch } from './picture_watch.ts';
 import { RetryingPublisher } from './retrying_publisher.ts';
 
@@ -59,8 +60,7 @@ function nextServer(viewer: CheckingViewer): Promise<void> {
 
 /** What a checking viewer complains of, but for media that its server took with it. */
 async function complaints(viewer: CheckingViewer): Promise<readonly string[]> {
-  const lost = viewer.epochs[0]?.map.replace(/[^/]+$/, '') ?? '';
-  return (await viewer.verdict()).filter((line) => !(line.startsWith(lost) && /answered (?:404|503)/.test(line)));
+  return withoutLostMedia(await viewer.verdict(), viewer);
 }
 
 describe.concurrent('several transcoders', () => {
